@@ -1,0 +1,105 @@
+"""The database's door: one pool a process, short transactions, time-outs on every statement.
+
+What lives here: connecting, transactions, reading the clock. SQL lives in app/store and app/book.
+Functions there take a psycopg connection whose rows are dicts, and never commit.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_loads
+from sqlalchemy import Engine, create_engine, event
+
+from app.domain.json import loads
+from app.settings import settings
+
+Connection = psycopg.Connection[DictRow]
+
+STATEMENT_TIMEOUT_SECONDS = 10  # A request or a batch that takes longer is in trouble and must free its locks.
+IDLE_TIMEOUT_SECONDS = 10  # A process that hangs inside a transaction frees its locks (design: protocol 6).
+LOCK_TIMEOUT_SECONDS = 8
+
+_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+        "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_SECONDS}s",
+        "plan_cache_mode": "force_generic_plan",
+        "jit": "off",
+        "timezone": "UTC",
+    }.items()
+)
+
+set_json_loads(loads)
+
+
+def connect_arguments() -> dict[str, Any]:
+    """Return what every connection is opened with: options, keep-alives, and dicts for rows."""
+    return {
+        "options": _OPTIONS,
+        "connect_timeout": 5,
+        "tcp_user_timeout": 15_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "prepare_threshold": None if settings().pgbouncer else 2,
+        "row_factory": dict_row,
+    }
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """Return the process's pool; made at first use, so never before a fork."""
+    made = create_engine(
+        settings().database_url,
+        pool_size=settings().database_pool_size,
+        max_overflow=4,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args=connect_arguments(),
+    )
+    # Transactions are opened here, by psycopg; SQLAlchemy only keeps the pool.
+    event.listen(made, "reset", lambda dbapi, record, state: None)
+    return made
+
+
+@contextmanager
+def connection() -> Iterator[Connection]:
+    """Lend a pooled connection in autocommit mode; a broken one does not return to the pool."""
+    pooled = engine().raw_connection()
+    raw: Connection = pooled.driver_connection  # type: ignore[assignment]
+    try:
+        if not raw.autocommit:
+            raw.autocommit = True
+        yield raw
+    except psycopg.OperationalError:
+        pooled.invalidate()
+        raise
+    finally:
+        if raw.closed:
+            pooled.invalidate()
+        pooled.close()
+
+
+@contextmanager
+def transaction() -> Iterator[Connection]:
+    """Run a block in one READ COMMITTED transaction; committed at its end, undone by any exception."""
+    with connection() as raw, raw.transaction():
+        yield raw
+
+
+def read_clock(connection: Connection) -> datetime:
+    """Return the system's time, UTC: the database's clock, moved ahead under a test clock.
+
+    Call it after the locks are held: what is read then is later than anything the locked rows tell of.
+    """
+    row = connection.execute("SELECT read_clock() AS now").fetchone()
+    assert row is not None
+    now: datetime = row["now"]
+    return now

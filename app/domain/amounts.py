@@ -1,0 +1,80 @@
+"""Amounts of value: exact decimals, read from text and printed with an asset's scale."""
+
+import re
+from decimal import ROUND_DOWN, Context, Decimal, Inexact, InvalidOperation
+
+# Wide enough for numeric(38, 18) and every sum of them that a statement can show; never rounds in silence.
+EXACT = Context(prec=60, traps=[InvalidOperation])
+
+INTEGER_DIGITS_MAX = 20  # numeric(38, 18) leaves 20 digits before the point.
+SCALE_MAX = 18
+COUNTER_DIGITS_MAX = 34  # decimal128, as in expressions.
+
+ZERO = Decimal(0)
+_PLAIN = re.compile(r"[+-]?\d{1,60}(\.\d{1,60})?", re.ASCII)
+
+
+class AmountError(ValueError):
+    """The text is not an amount; the message says why, without a field name."""
+
+
+class ScaleError(AmountError):
+    """The amount has more decimal places than its asset."""
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read a plain decimal such as `"100.00"`; no exponent, no spaces. Raises AmountError."""
+    if not _PLAIN.fullmatch(text):
+        raise AmountError("must be a decimal number in plain notation, such as \"100.00\"")
+    return Decimal(text)
+
+
+def parse_amount(text: str, *, scale: int | None = None) -> Decimal:
+    """Read a positive amount; with `scale`, one that fits it by value (`"5.00"` fits scale 0).
+
+    Raises AmountError, or ScaleError where only the decimal places are too many.
+    """
+    value = parse_decimal(text)
+    if value <= 0:
+        raise AmountError("must be greater than zero")
+    check_size(value)
+    if scale is not None and not fits_scale(value, scale):
+        raise ScaleError(f"must not have more than {scale} decimal places")
+    return value
+
+
+def check_size(value: Decimal) -> None:
+    """Raise AmountError where the value has more digits before or after the point than are stored."""
+    if value.adjusted() >= INTEGER_DIGITS_MAX and value:
+        raise AmountError(f"must not have more than {INTEGER_DIGITS_MAX} digits before the decimal point")
+    if not fits_scale(value, SCALE_MAX):
+        raise ScaleError(f"must not have more than {SCALE_MAX} decimal places")
+
+
+def fits_scale(value: Decimal, scale: int) -> bool:
+    """Say whether `value` needs no more than `scale` decimal places; trailing zeros do not count."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return False
+    if -exponent <= scale:
+        return True
+    try:
+        value.quantize(
+            Decimal(1).scaleb(-scale), rounding=ROUND_DOWN, context=Context(prec=80, traps=[Inexact])
+        )
+    except Inexact:
+        return False
+    return True
+
+
+def format_amount(value: Decimal, scale: int) -> str:
+    """Print an amount with exactly `scale` decimals in plain notation; the value must fit."""
+    return format(value.quantize(Decimal(1).scaleb(-scale), context=EXACT), "f")
+
+
+def format_plain(value: Decimal) -> str:
+    """Print a number in its shortest plain notation: no exponent, no trailing zeros, no negative zero."""
+    if not value:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

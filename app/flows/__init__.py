@@ -1,0 +1,1 @@
+"""The verbs that need a transaction, each readable from top to bottom."""
