@@ -20,7 +20,7 @@ from app.settings import settings
 
 Connection = psycopg.Connection[DictRow]
 
-STATEMENT_TIMEOUT_SECONDS = 10  # A request or a batch that takes longer is in trouble and must free its locks.
+STATEMENT_TIMEOUT_SECONDS = 10  # Whatever takes longer is in trouble and must free its locks.
 IDLE_TIMEOUT_SECONDS = 10  # A process that hangs inside a transaction frees its locks (design: protocol 6).
 LOCK_TIMEOUT_SECONDS = 8
 

@@ -1,4 +1,4 @@
-"""Durations in Go's notation: `24h`, `1h30m`, `90s`, `250ms`. There is no day: clocks change, hours do not."""
+"""Durations in Go's notation: `24h`, `1h30m`, `250ms`. There is no day: clocks change, hours do not."""
 
 import re
 from datetime import timedelta

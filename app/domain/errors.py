@@ -1,6 +1,7 @@
 """Every way in which a request or an action can be refused: one class each, with its code.
 
-The HTTP status of each code stands in the error table of app/api; an event's own codes in names.EventErrorCode.
+The HTTP status of each code stands in the error table of app/api; the codes of failed events are
+names.EventErrorCode.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from typing import ClassVar
 
 
 class DomainError(Exception):
-    """A refusal that the caller can understand: `code`, `message`, and the fields at fault (path → message)."""
+    """A refusal that the caller can understand: `code`, `message`, the fields at fault (path → message)."""
 
     code: ClassVar[str]
     default_message: ClassVar[str]

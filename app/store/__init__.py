@@ -1,1 +1,1 @@
-"""The SQL of every noun outside the ledger. Functions take a connection, name the organization, never commit."""
+"""The SQL of every noun but the ledger. Functions take a connection, name the organization, never commit."""

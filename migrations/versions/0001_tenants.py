@@ -69,7 +69,8 @@ CREATE TABLE programs (
     id uuid NOT NULL,
     name text NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
     description text CHECK (length(description) <= 1000),
-    on_unknown_participant text NOT NULL DEFAULT 'CREATE' CHECK (on_unknown_participant IN ('CREATE', 'REJECT')),
+    on_unknown_participant text NOT NULL DEFAULT 'CREATE'
+        CHECK (on_unknown_participant IN ('CREATE', 'REJECT')),
     status text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'SUSPENDED', 'ARCHIVED')),
     redemption_target_type text NOT NULL DEFAULT 'SYSTEM_REDEMPTION'
         CHECK (redemption_target_type IN ('SYSTEM_REDEMPTION', 'SYSTEM_BREAKAGE', 'LEDGER_ENTITY')),
@@ -81,7 +82,8 @@ CREATE TABLE programs (
     deleted_at timestamptz,
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, id) REFERENCES owners,
-    FOREIGN KEY (organization_id, redemption_target_entity_id) REFERENCES ledger_entities (organization_id, id),
+    FOREIGN KEY (organization_id, redemption_target_entity_id)
+        REFERENCES ledger_entities (organization_id, id),
     CHECK ((redemption_target_type = 'LEDGER_ENTITY') = (redemption_target_entity_id IS NOT NULL))
 );
 CREATE INDEX programs_created ON programs (organization_id, created_at, id);
@@ -96,7 +98,7 @@ CREATE TABLE assets (
     scale smallint NOT NULL CHECK (scale BETWEEN 0 AND 18),
     max_transaction_amount numeric(38, 18) CHECK (max_transaction_amount > 0),
     status text NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'ARCHIVED')),
-    -- The three system accounts of the asset; negative numbers, so that the index of owners' postings skips them.
+    -- The three system accounts of the asset; negative, so that the index of owners' postings skips them.
     issuance_account bigint NOT NULL CHECK (issuance_account < 0),
     breakage_account bigint NOT NULL CHECK (breakage_account < 0),
     redemption_account bigint NOT NULL CHECK (redemption_account < 0),
@@ -178,7 +180,8 @@ CREATE TABLE group_members (
     FOREIGN KEY (organization_id, participant_id) REFERENCES participants,
     CHECK ((status = 'LEFT') = (left_at IS NOT NULL))
 );
-CREATE INDEX group_members_participant ON group_members (organization_id, participant_id) WHERE status = 'ACTIVE';
+CREATE INDEX group_members_participant ON group_members (organization_id, participant_id)
+    WHERE status = 'ACTIVE';
 """
 
 

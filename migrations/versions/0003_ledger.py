@@ -52,14 +52,14 @@ CREATE TABLE journal_entries (
     id uuid NOT NULL,
     program_id uuid,
     asset_id uuid NOT NULL,
-    action_type text NOT NULL CHECK (action_type IN ('CREDIT', 'DEBIT', 'ADJUST_CREDIT', 'ADJUST_DEBIT', 'HOLD',
-        'RELEASE', 'FORFEIT', 'SETTLE', 'VOID_HOLD', 'MATURITY', 'EXPIRATION', 'REDEMPTION',
+    action_type text NOT NULL CHECK (action_type IN ('CREDIT', 'DEBIT', 'ADJUST_CREDIT', 'ADJUST_DEBIT',
+        'HOLD', 'RELEASE', 'FORFEIT', 'SETTLE', 'VOID_HOLD', 'MATURITY', 'EXPIRATION', 'REDEMPTION',
         'REDEMPTION_REVERSAL', 'TRANSFER', 'FUND', 'BURN', 'EVENT_REVERSAL')),
     event_seq bigint,
     rule_id uuid,
     api_key_id uuid,
     created_at timestamptz NOT NULL,
-    -- SHA-256 over salt, description and reference; the texts stand in journal_texts, where they can be erased.
+    -- SHA-256 over salt, description and reference; the texts stand in journal_texts, erasable.
     text_hash bytea CHECK (length(text_hash) = 32),
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     PRIMARY KEY (organization_id, id)
@@ -138,7 +138,8 @@ CREATE TABLE lot_movements (
     entry_id uuid NOT NULL,
     line smallint NOT NULL CHECK (line >= 1),
     lot_id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('CREATED', 'CONSUMED', 'RESTORED', 'MOVED', 'EXPIRED', 'SPLIT', 'REPAID')),
+    kind text NOT NULL
+        CHECK (kind IN ('CREATED', 'CONSUMED', 'RESTORED', 'MOVED', 'EXPIRED', 'SPLIT', 'REPAID')),
     amount numeric(38, 18) NOT NULL,
     PRIMARY KEY (organization_id, entry_id, line)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);

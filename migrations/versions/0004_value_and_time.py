@@ -57,7 +57,8 @@ CREATE TABLE redemptions (
     amount numeric(38, 18) NOT NULL CHECK (amount > 0),
     description text,
     target_account bigint NOT NULL,
-    target_type text NOT NULL CHECK (target_type IN ('SYSTEM_REDEMPTION', 'SYSTEM_BREAKAGE', 'LEDGER_ENTITY')),
+    target_type text NOT NULL
+        CHECK (target_type IN ('SYSTEM_REDEMPTION', 'SYSTEM_BREAKAGE', 'LEDGER_ENTITY')),
     reversed_amount numeric(38, 18) NOT NULL DEFAULT 0 CHECK (reversed_amount >= 0),
     reversed_quantity integer CHECK (reversed_quantity >= 0),
     status text NOT NULL CHECK (status IN ('COMPLETED', 'PARTIALLY_REVERSED', 'FULLY_REVERSED')),
@@ -129,7 +130,7 @@ CREATE TABLE tier_states (
     level_key text,
     acquired_at timestamptz,
     expires_at timestamptz,
-    -- When the tier's lifecycle looks at this owner again: a period end, an inactivity lapse, the end of grace.
+    -- When the tier's lifecycle looks at this owner again: a period end, a lapse, the end of grace.
     review_at timestamptz,
     grace_until timestamptz,
     PRIMARY KEY (organization_id, owner_id, tier_id),
@@ -206,7 +207,8 @@ CREATE TABLE firings (
     UNIQUE (organization_id, automation_id, scheduled_for),
     FOREIGN KEY (organization_id, program_id) REFERENCES programs
 ) WITH (fillfactor = 80);
-CREATE INDEX firings_due ON firings (scheduled_for, organization_id, id) WHERE status IN ('pending', 'executing');
+CREATE INDEX firings_due ON firings (scheduled_for, organization_id, id)
+    WHERE status IN ('pending', 'executing');
 CREATE INDEX firings_rule_action ON firings (organization_id, program_id, created_at, id)
     WHERE source = 'rule_action';
 
