@@ -212,9 +212,9 @@ def _asset_action(kind: a.ActionType, f: _Fields) -> a.AssetAction | None:
 def _other_action(kind: a.ActionType, f: _Fields) -> a.StateAction | a.EmitAction | None:
     match kind:
         case a.ActionType.TAG:
-            return a.Tag(f.name("tag").lower(), f.target())
+            return a.Tag(f.name("tag"), f.target())
         case a.ActionType.UNTAG:
-            return a.Untag(f.name("tag").lower(), f.target())
+            return a.Untag(f.name("tag"), f.target())
         case a.ActionType.COUNTER:
             return a.Counter(
                 f.name("key"), f.text("value"), f.optional("reset_after", shortest=0), f.target()
