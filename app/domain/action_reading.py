@@ -39,7 +39,9 @@ def actions_from_json(items: object) -> tuple[a.Action, ...]:
 class _Fields:
     """The fields of one JSON object; notes what is wrong with them and goes on with a harmless value."""
 
-    def __init__(self, item: object, path: str, errors: dict[str, str], known: frozenset[str] = FIELDS) -> None:
+    def __init__(
+        self, item: object, path: str, errors: dict[str, str], known: frozenset[str] = FIELDS
+    ) -> None:
         self.path = path
         self.errors = errors
         self._fields: Mapping[str, Any] = item if isinstance(item, Mapping) else {}
@@ -79,7 +81,7 @@ class _Fields:
         return value or ""
 
     def name(self, name: str) -> str:
-        """Return a required tag, key or event name: up to 255 characters, none of them a control character."""
+        """Return a required tag, key or event name: up to 255 characters, no control characters."""
         value = self.text(name, a.NAME_LENGTH_MAX)
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
             self.fault(name, "must not contain control characters")

@@ -138,7 +138,7 @@ class VoidHold:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """Add a tag (lower case once its `{{ }}` parts are filled in); nothing happens where it is there already."""
+    """Add a tag, in lower case; nothing happens where it is there already."""
 
     tag: str
     target: Target = DEFAULT_TARGET
