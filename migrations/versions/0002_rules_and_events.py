@@ -128,6 +128,8 @@ CREATE TABLE inbox (
     PRIMARY KEY (partition, position)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0);
+-- A retried event waits at a place of its own, not at its number.
+CREATE INDEX inbox_retried ON inbox (event_seq) WHERE position <> event_seq;
 
 -- Owners whose head event waits for another attempt: their later events wait with it, nobody else's.
 CREATE TABLE blocked_owners (

@@ -1,0 +1,100 @@
+"""Events as values: what a client submits, what is answered, and what a worker reads."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.domain.instants import format_instant
+from app.domain.names import EventStatus, EventType
+
+EVENT_DATA_BYTES_MAX = 64 * 1024
+EVENT_DATA_DEPTH_MAX = 32
+BATCH_EVENTS_MAX = 100
+IDEMPOTENCY_KEY_LENGTH_MAX = 255
+RESERVED_KEY_PREFIX = "system:"
+CHAIN_DEPTH_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One event as a client sent it, its shape already checked; exactly one of the identities is given."""
+
+    program_id: UUID
+    idempotency_key: str
+    event_timestamp: datetime
+    event_data: dict[str, Any]
+    external_id: str | None = None
+    participant_id: UUID | None = None
+    recipient_id: UUID | None = None
+    recipient_external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to an accepted submission; `replayed` where the event existed before."""
+
+    id: UUID
+    program_id: UUID
+    participant_id: UUID | None
+    external_id: str | None
+    idempotency_key: str
+    event_timestamp: datetime
+    status: EventStatus
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEvent:
+    """An event that the system makes itself; `key` is unique in its program among SYSTEM events."""
+
+    organization_id: UUID
+    program_id: UUID
+    key: str
+    event_timestamp: datetime
+    event_data: dict[str, Any]
+    participant_id: UUID | None = None
+    group_id: UUID | None = None
+    depth: int = 0
+    caused_by_event_id: UUID | None = None
+    automation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as a worker decides it. `owner_id` is whose order it keeps: participant, group or program."""
+
+    organization_id: UUID
+    seq: int
+    id: UUID
+    program_id: UUID
+    event_type: EventType
+    participant_id: UUID | None
+    group_id: UUID | None
+    recipient_id: UUID | None
+    external_id: str | None
+    idempotency_key: str
+    event_timestamp: datetime
+    created_at: datetime
+    event_data: dict[str, Any]
+    depth: int
+    owner_id: UUID
+    attempts: int = 0
+    position: int = 0
+
+
+def normalised(value: object) -> object:
+    """Return JSON data in the form in which payloads are compared: key order and trailing zeros aside."""
+    if isinstance(value, dict):
+        return {key: normalised(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [normalised(item) for item in value]
+    if isinstance(value, datetime):
+        return format_instant(value)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    number = Decimal(str(value)).normalize() + 0
+    return {"number": format(number, "f") if number else "0"}

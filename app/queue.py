@@ -1,0 +1,111 @@
+"""The doorbell: Dramatiq on Redis carries ids and partition numbers, never data.
+
+Everything here may be lost at any time: the rows in PostgreSQL are the work, and the sweeper rings again
+for what stayed. So nothing here raises into a request, and no message is delayed or retried.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, ShutdownNotifications
+
+from app.settings import settings
+
+QUEUE = "florin"
+BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
+HEARTBEAT_TIMEOUT_MILLISECONDS = 15_000  # Messages of a killed worker come back after this, not after minutes.
+MAINTENANCE_CHANCE = 20_000  # Per million commands: one in fifty looks for dead workers.
+SOCKET_TIMEOUT_SECONDS = 2.0
+
+
+@lru_cache(maxsize=1)
+def client() -> "redis.Redis[bytes]":
+    """Return the process's connection pool to Redis, with short time-outs."""
+    return redis.Redis.from_url(
+        settings().redis_url,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=1.0,
+        health_check_interval=15,
+    )
+
+
+@lru_cache(maxsize=1)
+def broker() -> RedisBroker:
+    """Return the broker, made once and set as Dramatiq's own. Messages are JSON: nothing is unpickled."""
+    made = RedisBroker(
+        url=settings().redis_url,
+        middleware=[AgeLimit(), ShutdownNotifications(), Callbacks(), CurrentMessage()],
+        heartbeat_timeout=HEARTBEAT_TIMEOUT_MILLISECONDS,
+        maintenance_chance=MAINTENANCE_CHANCE,
+        namespace="florin:dramatiq",
+    )
+    dramatiq.set_broker(made)
+    return made
+
+
+def send(actor: str, **arguments: Any) -> None:
+    """Send one message to an actor by name, without importing it."""
+    made = broker()
+    made.enqueue(
+        dramatiq.Message(queue_name=QUEUE, actor_name=actor, args=(), kwargs=arguments, options={})
+    )
+
+
+def ring_now(partitions: Iterable[int], *, full: bool = False) -> None:
+    """Ring partitions: at most one message is under way for each. Raises redis.RedisError."""
+    wanted = sorted(set(partitions))
+    if not wanted:
+        return
+    with client().pipeline(transaction=False) as pipe:
+        for partition in wanted:
+            pipe.set(bell_key(partition), 1, nx=True, px=BELL_MILLISECONDS)
+        rung = pipe.execute()
+    for partition, new in zip(wanted, rung, strict=True):
+        if new:
+            send("drain", partition=partition, full=full)
+
+
+def bell_key(partition: int) -> str:
+    """Return the key that is set while a message for the partition is under way."""
+    return f"florin:bell:{partition}"
+
+
+class Ringer:
+    """A thread that rings for what requests committed, so that no request waits for Redis."""
+
+    def __init__(self) -> None:
+        """Start idle; the thread begins with the first ring, so never before a fork."""
+        self._wanted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, partitions: Iterable[int]) -> None:
+        """Hand over partitions to ring; returns at once and never fails."""
+        for partition in partitions:
+            self._wanted.put(partition)
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._run, name="ringer", daemon=True)
+                    self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            first = self._wanted.get()
+            wanted = {first}
+            while not self._wanted.empty():
+                wanted.add(self._wanted.get())
+            try:
+                ring_now(partition for partition in wanted if partition is not None)
+            except (redis.RedisError, dramatiq.BrokerError, OSError):
+                # The sweeper finds what could not be rung for.
+                continue
+
+
+ringer = Ringer()
