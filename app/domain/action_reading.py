@@ -4,6 +4,7 @@ What lives here: shapes, required fields, closed words, lengths. What a text mea
 duration?) is checked where it is compiled, in app/engine/compiled.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -23,6 +24,8 @@ FIELDS = frozenset({
     "target",
 })
 TARGET_FIELDS = frozenset({"type", "id", "external_id", "participant_id", "group_id"})
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 def actions_from_json(items: object) -> tuple[a.Action, ...]:
@@ -111,13 +114,10 @@ class _Fields:
         value = self.get("asset_id")
         if value is None:
             self.fault("asset_id", "is required")
-        elif not isinstance(value, str) or len(value) != 36:
+        elif not isinstance(value, str) or not _UUID.fullmatch(value):
             self.fault("asset_id", "must be a UUID")
         else:
-            try:
-                return UUID(value)
-            except ValueError:
-                self.fault("asset_id", "must be a UUID")
+            return UUID(value)
         return UUID(int=0)
 
     def payload(self) -> Mapping[str, Any]:

@@ -69,7 +69,7 @@ CREATE TABLE rule_history (
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, rule_id) REFERENCES rules
 );
-CREATE INDEX rule_history_rule ON rule_history (organization_id, rule_id, changed_at, id);
+CREATE INDEX rule_history_rule ON rule_history (organization_id, rule_id, id);
 
 -- The rules in force at one moment with the assets and tiers they may touch, immutable: a decision names the
 -- version it was taken under. Every change of configuration that a decision can see makes a new version.

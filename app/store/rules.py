@@ -1,0 +1,174 @@
+"""The SQL of rules as they stand now; their versions are in app/store/rule_history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from app.db import Connection
+from app.domain.json import dumps
+from app.domain.names import ProgramStatus
+from app.domain.rules import RuleStatus
+
+_COLUMNS = """id, program_id, name, description, condition, actions, position, stop_after_match, active_from,
+    active_to, status, history_id, created_at, updated_at, deleted_at"""
+
+_GET = f"""
+SELECT {_COLUMNS} FROM rules WHERE organization_id = %(organization_id)s AND id = %(id)s
+"""
+
+_INSERT = """
+INSERT INTO rules (organization_id, id, program_id, name, description, condition, actions, position,
+    stop_after_match, active_from, active_to, status, history_id, created_at, updated_at)
+VALUES (%(organization_id)s, %(id)s, %(program_id)s, %(name)s, %(description)s, %(condition)s, %(actions)s,
+    %(order)s, %(stop_after_match)s, %(active_from)s, %(active_to)s, %(status)s, %(history_id)s,
+    %(created_at)s, %(updated_at)s)
+"""
+
+_UPDATE = """
+UPDATE rules SET name = %(name)s, description = %(description)s, condition = %(condition)s,
+    actions = %(actions)s, position = %(order)s, stop_after_match = %(stop_after_match)s,
+    active_from = %(active_from)s, active_to = %(active_to)s, status = %(status)s,
+    history_id = %(history_id)s, updated_at = %(updated_at)s, deleted_at = %(deleted_at)s
+WHERE organization_id = %(organization_id)s AND id = %(id)s
+"""
+
+_LOCK_PROGRAM = """
+SELECT status FROM programs WHERE organization_id = %(organization_id)s AND id = %(program_id)s
+FOR NO KEY UPDATE
+"""
+
+_PLACES = """
+SELECT count(*) AS rules, coalesce(max(position), 0) AS last
+FROM rules
+WHERE organization_id = %(organization_id)s AND program_id = %(program_id)s AND status <> 'ARCHIVED'
+"""
+
+_ORDER_TAKEN = """
+SELECT 1 FROM rules
+WHERE organization_id = %(organization_id)s AND program_id = %(program_id)s AND position = %(order)s
+    AND status = 'ACTIVE' AND id <> %(rule_id)s
+"""
+
+_FILTER = f"""
+SELECT {_COLUMNS} FROM rules
+WHERE organization_id = %(organization_id)s
+    AND (%(program_id)s::uuid IS NULL OR program_id = %(program_id)s)
+    AND (%(status)s::text IS NULL OR status = %(status)s)
+    AND (%(archived)s OR status <> 'ARCHIVED')
+    AND (%(search)s::text IS NULL OR strpos(lower(name), lower(%(search)s)) > 0)
+"""
+
+SORTS = {
+    "order": ("position", "integer"),
+    "name": ("name", "text"),
+    "created_at": ("created_at", "timestamptz"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule's row. `actions` are the caller's own words; `order` is the column `position`."""
+
+    id: UUID
+    program_id: UUID
+    name: str
+    description: str | None
+    condition: str
+    actions: list[dict[str, Any]]
+    order: int
+    stop_after_match: bool
+    active_from: datetime | None
+    active_to: datetime | None
+    status: RuleStatus
+    history_id: UUID
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+
+def get(c: Connection, organization_id: UUID, rule_id: UUID) -> RuleRow | None:
+    """Return a rule, archived or not."""
+    row = c.execute(_GET, {"organization_id": organization_id, "id": rule_id}).fetchone()
+    return None if row is None else _stored(row)
+
+
+def insert(c: Connection, organization_id: UUID, rule: RuleRow) -> None:
+    """Add a rule."""
+    c.execute(_INSERT, _parameters(organization_id, rule))
+
+
+def update(c: Connection, organization_id: UUID, rule: RuleRow) -> None:
+    """Write a rule as it is now."""
+    c.execute(_UPDATE, _parameters(organization_id, rule))
+
+
+def lock_program(c: Connection, organization_id: UUID, program_id: UUID) -> ProgramStatus | None:
+    """Lock a program's row against other changes of its configuration; None where there is none."""
+    row = c.execute(
+        _LOCK_PROGRAM, {"organization_id": organization_id, "program_id": program_id}
+    ).fetchone()
+    return None if row is None else ProgramStatus(row["status"])
+
+
+def places(c: Connection, organization_id: UUID, program_id: UUID) -> tuple[int, int]:
+    """Return how many rules that are not archived a program has, and the highest order among them."""
+    row = c.execute(_PLACES, {"organization_id": organization_id, "program_id": program_id}).fetchone()
+    assert row is not None
+    return row["rules"], row["last"]
+
+
+def order_taken(c: Connection, organization_id: UUID, program_id: UUID, order: int, rule_id: UUID) -> bool:
+    """Say whether another active rule of the program has this order."""
+    row = c.execute(_ORDER_TAKEN, {
+        "organization_id": organization_id, "program_id": program_id, "order": order, "rule_id": rule_id,
+    }).fetchone()
+    return row is not None
+
+
+def search(
+    c: Connection, organization_id: UUID, *, program_id: UUID | None, status: str | None, archived: bool,
+    text: str | None, sort_by: str, descending: bool, after: Sequence[Any] | None, limit: int,
+) -> list[RuleRow]:
+    """Return up to `limit` rules behind `after` (sort value and id of the last one seen)."""
+    column, kind = SORTS[sort_by]
+    sign, direction = ("<", "DESC") if descending else (">", "ASC")
+    sql = _FILTER
+    if after is not None:
+        sql += f" AND ({column}, id) {sign} (%(after_value)s::{kind}, %(after_id)s::uuid)"
+    sql += f" ORDER BY {column} {direction}, id {direction} LIMIT %(limit)s"
+    value, last = (None, None) if after is None else after
+    rows = c.execute(sql, {
+        "organization_id": organization_id, "program_id": program_id, "status": status, "archived": archived,
+        "search": text, "after_value": value, "after_id": last, "limit": limit,
+    }).fetchall()
+    return [_stored(row) for row in rows]
+
+
+def _stored(row: dict[str, Any]) -> RuleRow:
+    fields = dict(row)
+    return RuleRow(order=fields.pop("position"), status=RuleStatus(fields.pop("status")), **fields)
+
+
+def _parameters(organization_id: UUID, rule: RuleRow) -> dict[str, Any]:
+    return {
+        "organization_id": organization_id,
+        "id": rule.id,
+        "program_id": rule.program_id,
+        "name": rule.name,
+        "description": rule.description,
+        "condition": rule.condition,
+        "actions": Jsonb(rule.actions, dumps=dumps),
+        "order": rule.order,
+        "stop_after_match": rule.stop_after_match,
+        "active_from": rule.active_from,
+        "active_to": rule.active_to,
+        "status": rule.status.value,
+        "history_id": rule.history_id,
+        "created_at": rule.created_at,
+        "updated_at": rule.updated_at,
+        "deleted_at": rule.deleted_at,
+    }
