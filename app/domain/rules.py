@@ -13,6 +13,7 @@ from uuid import UUID
 
 from app.domain.action_reading import actions_from_json
 from app.domain.actions import Action
+from app.domain.amounts import format_plain
 from app.domain.instants import format_instant, parse_instant
 
 RULES_MAX = 2000  # Rules of one program that are not archived: an event meets all of them in the worst case.
@@ -124,7 +125,7 @@ def budget_from_json(item: Mapping[str, Any]) -> Budget:
 
 def budget_to_json(budget: Budget) -> dict[str, Any]:
     """Write a budget as snapshots keep it: without what changes by itself."""
-    written: dict[str, Any] = {"asset_id": str(budget.asset_id), "limit": format(budget.limit, "f")}
+    written: dict[str, Any] = {"asset_id": str(budget.asset_id), "limit": format_plain(budget.limit)}
     match budget.schedule:
         case CronSchedule(expression):
             written |= {"schedule_type": ScheduleType.CRON.value, "cron_expression": expression}
@@ -149,7 +150,7 @@ def snapshot_of(rule: Rule, actions: list[dict[str, Any]]) -> dict[str, Any]:
         "active_from": None if rule.active_from is None else format_instant(rule.active_from),
         "active_to": None if rule.active_to is None else format_instant(rule.active_to),
         "status": rule.status.value,
-        "budgets": [budget_to_json(budget) for budget in rule.budgets],
+        "budgets": [budget_to_json(each) for each in sorted(rule.budgets, key=lambda each: each.asset_id)],
     }
 
 

@@ -1,0 +1,141 @@
+"""Compiled texts on the data of one event: amounts, texts, identifiers, moments, payloads.
+
+Constants cost nothing. Whatever has no sensible value on this data raises CelError (CelEvaluationError or
+CelBudgetError), which fails the action. Messages hold no data.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.domain import actions as a
+from app.domain.amounts import format_plain
+from app.domain.durations import DurationError, parse_duration
+from app.domain.instants import InstantError, parse_instant
+from app.engine.cel import CelEvaluationError, ErrorKind, Program, Template
+from app.engine.texts import REFERENCE, Amount, Moment, Text
+
+Activation = Mapping[str, object]
+
+
+def amount_of(amount: Amount, activation: Activation) -> Decimal:
+    """Return the number an amount or a counter's value comes to."""
+    if isinstance(amount, Decimal):
+        return amount
+    value: Decimal = amount.evaluate(activation)
+    return value
+
+
+def text_of(text: Text, activation: Activation, longest: int = a.TEXT_LENGTH_MAX) -> str:
+    """Return a text with its `{{ }}` parts filled in, at most `longest` characters."""
+    if isinstance(text, str):
+        return text
+    shown = text.render(activation)
+    if len(shown) > longest:
+        raise _invalid(f"the text has more than {longest} characters")
+    if "\x00" in shown:
+        raise _invalid("the text holds the character NUL")
+    return shown
+
+
+def name_of(text: Text, activation: Activation, what: str) -> str:
+    """Return a tag, a key or an event name: 1 to 255 characters, none of them a control character."""
+    if isinstance(text, str):
+        return text
+    shown = text_of(text, activation, a.NAME_LENGTH_MAX)
+    if not shown or any(ord(character) < 32 or ord(character) == 127 for character in shown):
+        raise _invalid(f"the {what} is empty or holds control characters")
+    return shown
+
+
+def identifier_of(program: Program, activation: Activation) -> str:
+    """Return the id that an expression yields; a number stands for its plain notation, null for no id."""
+    value = program.evaluate(activation)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return format_plain(Decimal(value))
+    raise CelEvaluationError(ErrorKind.TYPE, f"`{program.text[:100]}` must yield a text or a number")
+
+
+def uuid_of(found: UUID | Template | Program, activation: Activation) -> UUID:
+    """Return the participant or group id that a target names."""
+    if isinstance(found, UUID):
+        return found
+    text = found.render(activation) if isinstance(found, Template) else identifier_of(found, activation)
+    try:
+        if len(text) == 36:
+            return UUID(text)
+    except ValueError:
+        pass
+    raise _invalid("the target's id is not a UUID")
+
+
+def reference_of(reference: Text | Program, activation: Activation) -> str:
+    """Return a reference: 1 to 255 of letters, digits and `. _ : @ -`."""
+    if isinstance(reference, str):
+        return reference
+    if isinstance(reference, Template):
+        text = reference.render(activation)
+    else:
+        text = identifier_of(reference, activation)
+    if not REFERENCE.fullmatch(text):
+        raise _invalid("the reference_id must have 1 to 255 letters, digits or . _ : @ -")
+    return text
+
+
+def moment_of(moment: Moment, activation: Activation, start: datetime) -> datetime:
+    """Return the instant a moment stands for; durations count from `start`."""
+    match moment:
+        case timedelta():
+            return start + moment
+        case datetime():
+            return moment
+        case Template():
+            text = moment.render(activation)
+            try:
+                return start + parse_duration(text)
+            except DurationError:
+                pass
+            try:
+                return parse_instant(text)
+            except InstantError:
+                raise _invalid("the time is neither a duration nor an RFC 3339 date-time") from None
+
+
+def payload_of(payload: Mapping[str, Any], activation: Activation) -> dict[str, Any]:
+    """Return a payload with its templates filled in; a lone `{{ }}` part keeps the type of its value."""
+    return {key: _filled(item, activation) for key, item in payload.items()}
+
+
+def _filled(value: Any, activation: Activation) -> Any:
+    match value:
+        case Template():
+            return text_of(value, activation)
+        case Program():
+            return _json(value.evaluate(activation))
+        case Mapping():
+            return {key: _filled(item, activation) for key, item in value.items()}
+        case list():
+            return [_filled(item, activation) for item in value]
+        case _:
+            return value
+
+
+def _json(value: Any) -> Any:
+    """Return a value of the expression language as JSON has it."""
+    if value is None or isinstance(value, str | bool | int | Decimal):
+        return value
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    raise CelEvaluationError(ErrorKind.TYPE, "the payload holds a value that JSON does not know")
+
+
+def _invalid(message: str) -> CelEvaluationError:
+    return CelEvaluationError(ErrorKind.VALUE, message)
