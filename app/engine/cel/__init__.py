@@ -20,7 +20,7 @@ from app.engine.cel.errors import (
 )
 from app.engine.cel.explain import Explanation, State, Step
 from app.engine.cel.index import event_types as tree_event_types
-from app.engine.cel.program import Kind, Program, compile, compile_in
+from app.engine.cel.program import Kind, Program, compile, compile_in  # noqa: A004
 from app.engine.cel.reads import Reads
 from app.engine.cel.template import Template, compile_template
 

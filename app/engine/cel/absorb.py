@@ -1,19 +1,29 @@
-"""`&&`, `||`, `all` and `exists` as the CEL specification has them: an error on one side is absorbed when the other
-side decides. Generated exact code passes each operand as a function; the fast code uses Python's own operators and is
-abandoned for this one as soon as anything raises. A used-up budget is never absorbed.
+"""`&&`, `||`, `all` and `exists` as the CEL specification has them: an error on one side is absorbed when
+the other side decides. Generated exact code passes each operand as a function; the fast code uses Python's
+own operators and is abandoned for this one as soon as anything raises. A used-up budget is never absorbed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
 from app.engine.cel.values import friendly
 
-UNEXPECTED = (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, RecursionError, MemoryError)
-"""What helpers should never let out. It becomes an error of kind INTERNAL, so that one odd rule cannot stop an
-event; the tests treat that kind as a failure."""
+UNEXPECTED = (
+    ArithmeticError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+)
+"""What helpers should never let out. It becomes an error of kind INTERNAL, so that one odd rule cannot stop
+an event; the tests treat that kind as a failure.
+"""
 
 
 def internal_error(error: Exception) -> CelEvaluationError:
@@ -32,12 +42,12 @@ def _decide(operands: Iterable[Callable[[], Any]], deciding: bool) -> bool:
         except UNEXPECTED as error:
             first = first or internal_error(error)
             continue
-        if value is deciding:
-            return deciding
-        if value is not (not deciding):
+        if value is not True and value is not False:
             first = first or CelEvaluationError(
                 ErrorKind.TYPE, f"true or false expected, not {friendly(value)}"
             )
+        elif value is deciding:
+            return deciding
     if first is not None:
         raise first
     return not deciding
@@ -52,11 +62,11 @@ def or_(*operands: Callable[[], Any]) -> bool:
 
 
 def all_(items: Iterable[Any], predicate: Callable[[Any], Any]) -> bool:
-    return _decide(((lambda: predicate(item)) for item in items), deciding=False)
+    return _decide((partial(predicate, item) for item in items), deciding=False)
 
 
 def exists_(items: Iterable[Any], predicate: Callable[[Any], Any]) -> bool:
-    return _decide(((lambda: predicate(item)) for item in items), deciding=True)
+    return _decide((partial(predicate, item) for item in items), deciding=True)
 
 
 def one_(matches: Iterable[bool]) -> bool:

@@ -1,4 +1,6 @@
-"""The number functions: rounding, `floor`, `ceil`, `abs`, `min`, `max`, `clamp`. Exact; never Python's `round`."""
+"""The number functions: rounding, `floor`, `ceil`, `abs`, `min`, `max`, `clamp`. Exact; never Python's
+`round`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Any
 from app.engine.cel import limits
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
 from app.engine.cel.numbers import CONTEXT, NUMBERS, range_error, to_whole
-from app.engine.cel.values import Budget, charge, fail
+from app.engine.cel.values import Budget, charge, no_overload
 
 _QUANTA = {n: Decimal(1).scaleb(-n) for n in range(-limits.ROUND_DIGITS_MAX, limits.ROUND_DIGITS_MAX + 1)}
 
@@ -17,7 +19,7 @@ def _quantize(what: str, value: Any, digits: Any, rounding: str) -> Decimal:
     kind = value.__class__
     if kind is not Decimal:
         if kind not in NUMBERS:
-            fail(f"{what}()", value)
+            raise no_overload(f"{what}()", value)
         value = Decimal(int(value))
     quantum = _QUANTA.get(digits) if digits.__class__ is int else None
     if quantum is None:
@@ -58,13 +60,13 @@ def abs_(value: Any) -> Any:
         return CONTEXT.abs(value)
     if kind in NUMBERS:
         return abs(value)
-    fail("abs()", value)
+    raise no_overload("abs()", value)
 
 
 def sign(value: Any) -> int:
     if value.__class__ not in NUMBERS:
-        fail("math.sign()", value)
-    return (value > 0) - (value < 0)
+        raise no_overload("math.sign()", value)
+    return (value > 0) - (value < 0)  # type: ignore[operator]
 
 
 def _numbers(budget: Budget, what: str, values: tuple[Any, ...]) -> Any:
@@ -72,13 +74,13 @@ def _numbers(budget: Budget, what: str, values: tuple[Any, ...]) -> Any:
     if len(values) == 1:
         found = values[0]
         if found.__class__ is not list:
-            fail(f"{what}() of one argument", found)
+            raise no_overload(f"{what}() of one argument", found)
         charge(budget, len(found))
         if not found:
             raise CelEvaluationError(ErrorKind.VALUE, f"{what}() of an empty list")
     for value in found:
         if value.__class__ not in NUMBERS:
-            fail(f"{what}()", value)
+            raise no_overload(f"{what}()", value)
     return found
 
 
@@ -98,12 +100,12 @@ def sum_(budget: Budget, *values: Any) -> Any:
     if len(values) == 1 and values[0].__class__ is list:
         items = values[0]
         charge(budget, len(items))
-    total: Any = 0
+    total = Decimal(0)
     for item in items:
         if item.__class__ not in NUMBERS:
-            fail("sum()", item)
+            raise no_overload("sum()", item)
         try:
-            total = CONTEXT.add(total, int(item) if item.__class__ is not Decimal else item)
+            total = CONTEXT.add(total, item)  # type: ignore[arg-type]
         except ArithmeticError:
             raise range_error() from None
     return total
@@ -113,7 +115,7 @@ def clamp(value: Any, low: Any, high: Any) -> Any:
     """`value`, but not below `low` and not above `high`."""
     for number in (value, low, high):
         if number.__class__ not in NUMBERS:
-            fail("clamp()", number)
+            raise no_overload("clamp()", number)
     if low > high:
         raise CelEvaluationError(ErrorKind.VALUE, "clamp(): the lower bound is above the upper bound")
     return low if value < low else high if value > high else value

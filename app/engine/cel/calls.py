@@ -1,5 +1,6 @@
-"""Python code for calls. Literal timestamps, durations, patterns and zones are read when the rule is saved, so that a
-wrong one is refused there; a few functions have an inlined fast form."""
+"""Python code for calls. Literal timestamps, durations, patterns and zones are read when the rule is saved,
+so that a wrong one is refused there; a few functions have an inlined fast form.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +17,7 @@ from app.engine.cel.values import TYPE_VALUES
 if TYPE_CHECKING:
     from app.engine.cel.generate import Generator, Scope
 
-_ZONED = frozenset(
-    ("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes",
-     "getSeconds", "getMilliseconds", "dateIn")
-)  # fmt: skip
+_ZONED = frozenset(name for name in FUNCTIONS if name.startswith("get") and name != "get") | {"dateIn"}
 
 
 def steps(node: Node) -> int:
@@ -28,7 +26,9 @@ def steps(node: Node) -> int:
         return 0
     if isinstance(node, Call):
         names = dotted(node.target) if node.target is not None else None
-        function = FUNCTIONS.get(f"{names[0]}.{node.name}" if names else node.name) or FUNCTIONS.get(node.name)
+        function = FUNCTIONS.get(f"{names[0]}.{node.name}" if names else node.name) or FUNCTIONS.get(
+            node.name
+        )
         return function.steps if function else 1
     return 1
 
@@ -58,7 +58,9 @@ def _plain(generator: Generator, function: Function, operands: list[Operand]) ->
     return f"{generator.constant(function.call)}({codes}{', ' if not budget and not operands else ''})"
 
 
-def _folded(generator: Generator, node: Call, function: Function, args: list[Node], scope: Scope) -> str | None:
+def _folded(
+    generator: Generator, node: Call, function: Function, args: list[Node], scope: Scope
+) -> str | None:
     """Calls whose literal argument is read once, at save."""
     text = args[-1].value if args and isinstance(args[-1], Literal) else None
     if function.name == "type" and generator.checked.type_of(args[0]).name == "int":
@@ -88,13 +90,17 @@ def _inlined(generator: Generator, function: Function, operands: list[Operand]) 
     slow = generator.constant(function.call)
     t = generator.temporary()
     match function.name, operands:
-        case ("startsWith" | "endsWith"), [text, part] if part.kind == "string" and part.literal is not None:
+        case (("startsWith" | "endsWith"), [text, part]) if (
+            part.kind == "string" and part.literal is not None
+        ):
             test = f"({t} := {text.code}).__class__ is str"
             return f"({t}.{function.name.lower()}({part.code}) if {test} else {slow}({t}, {part.code}))"
         case "contains", [text, part] if part.kind == "string" and part.literal is not None:
             test = f"({t} := {text.code}).__class__ is str and len({t}) < 64"
             return f"({part.code} in {t} if {test} else {slow}(B, {t}, {part.code}))"
-        case "get", [mapping, key, default] if key.kind == "string" and key.simple and default.literal is not None:
+        case "get", [mapping, key, default] if (
+            key.kind == "string" and key.simple and default.literal is not None
+        ):
             test = f"({t} := {mapping.code}).__class__ is dict"
             found = f"{t}[{key.code}] if {key.code} in {t} else {default.code}"
             return f"(({found}) if {test} else {slow}({t}, {key.code}, {default.code}))"

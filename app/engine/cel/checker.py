@@ -1,5 +1,7 @@
-"""Names and types. One pass over the tree that resolves every name, finds the function of every call, infers what
-types it can, and refuses what could never run. What it learns is kept per node, for the generator and the others."""
+"""Names and types. One pass over the tree that resolves every name, finds the function of every call,
+infers what types it can, and refuses what could never run. What it learns is kept per node, for the
+generator and the others.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ Scope = dict[str, Static]
 
 @dataclass(slots=True)
 class Checked:
-    """A tree and what is known about its nodes, by node number. `variables`: nodes that are a variable of the
-    environment; `type_names`: nodes that name a type; `functions`: calls (None: unknown, allowed to fail late)."""
+    """A tree and what is known about its nodes, by node number. `variables`: nodes that are a variable of
+    the environment; `type_names`: nodes that name a type; `functions`: calls (None: unknown, allowed to
+    fail late)."""
 
     tree: Tree
     types: list[Static]
@@ -140,7 +143,11 @@ class _Checker:
         if names is not None and names[0] == "google" and ".".join(names) in TYPE_NAMES:
             self.checked.type_names[node.number] = ".".join(names)
             return statics.TYPE
-        if names is not None and self.environment.has_dotted and names[0] not in scope:
+        if (
+            names is not None
+            and self.environment.has_dotted
+            and (_is_absolute(node) or names[0] not in scope)
+        ):
             variable = self.environment.resolve(".".join(names), absolute=_is_absolute(node))
             if variable is not None:
                 self.checked.variables[node.number] = variable
@@ -193,7 +200,7 @@ class _Checker:
         return static
 
     def binary(self, node: Binary, scope: Scope) -> Static:
-        """Walks down the left side of a chain instead of recursing: chains are longer than nesting is deep."""
+        """Walks down the left of a chain instead of recursing: chains are longer than nesting is deep."""
         chain = [node]
         while isinstance(chain[-1].left, Binary):
             chain.append(chain[-1].left)
@@ -254,7 +261,7 @@ def _literal(value: object) -> Static:
 def _result(function: Function, types: list[Static]) -> Static:
     if function.name == "dyn":
         return statics.softened(types[0])
-    if function.name in ("get",):
+    if function.name == "get":
         return DYN
     if function.follows:
         listed = [statics.element_of(t) if t.name == "list" else t for t in types]

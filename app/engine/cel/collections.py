@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.engine.cel.values import Budget, charge, eq_, fail, find_key
+from app.engine.cel.values import Budget, charge, eq_, find_key, no_overload
 
-_SIZED = frozenset((str, bytes, list, dict))
+_SIZED: frozenset[type] = frozenset((str, bytes, list, dict))
 
 
 def size(value: Any) -> int:
     if value.__class__ in _SIZED:
-        return len(value)
-    fail("size()", value)
+        return len(value)  # type: ignore[arg-type]
+    raise no_overload("size()", value)
 
 
 def get(mapping: Any, key: Any, default: Any) -> Any:
     """The value under `key`, or `default` when the map (or the key in it) is not there."""
     if mapping.__class__ is dict:
         if key.__class__ is str:
-            return mapping[key] if key in mapping else default
+            return mapping.get(key, default)
         found = find_key(mapping, key, "get()")
         return default if found is None else found[0]
     if mapping is None:
         return default
-    fail("get()", mapping)
+    raise no_overload("get()", mapping)
 
 
 def _lists(what: str, a: Any, b: Any) -> None:
     if a.__class__ is not list or b.__class__ is not list:
-        fail(f"sets.{what}()", a, b)
+        raise no_overload(f"sets.{what}()", a, b)
 
 
 def _as_texts(budget: Budget, items: list[Any]) -> set[str] | None:

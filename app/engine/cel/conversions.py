@@ -11,7 +11,7 @@ from app.engine.cel import limits
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
 from app.engine.cel.numbers import CONTEXT, UInt, int_, plain, range_error, uint_
 from app.engine.cel.times import UTC, duration_text, timestamp_text
-from app.engine.cel.values import TypeValue, fail
+from app.engine.cel.values import TypeValue, no_overload
 
 _INT = re.compile(r"[-+]?[0-9]{1,20}", re.ASCII)
 _UINT = re.compile(r"\+?[0-9]{1,20}", re.ASCII)
@@ -39,7 +39,7 @@ def to_int(value: Any) -> int:
         raise CelEvaluationError(ErrorKind.VALUE, "int(): the text is not a whole number")
     if kind is dt.datetime:
         return (value - _EPOCH) // dt.timedelta(seconds=1)  # type: ignore[no-any-return]
-    fail("int()", value)
+    raise no_overload("int()", value)
 
 
 def to_uint(value: Any) -> UInt:
@@ -56,7 +56,7 @@ def to_uint(value: Any) -> UInt:
         if _UINT.fullmatch(value):
             return uint_(int(value))
         raise CelEvaluationError(ErrorKind.VALUE, "uint(): the text is not a whole number")
-    fail("uint()", value)
+    raise no_overload("uint()", value)
 
 
 def to_double(value: Any) -> Decimal:
@@ -73,7 +73,7 @@ def to_double(value: Any) -> Decimal:
             return CONTEXT.create_decimal(value)
         except ArithmeticError:
             raise range_error("the number is too large") from None
-    fail("double()", value)
+    raise no_overload("double()", value)
 
 
 def to_string(value: Any) -> str:
@@ -96,27 +96,27 @@ def to_string(value: Any) -> str:
         return duration_text(value)
     if kind is TypeValue:
         return str(value.name)
-    fail("string()", value)
+    raise no_overload("string()", value)
 
 
 def to_bool(value: Any) -> bool:
     if value.__class__ is bool:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str:
         if value in _TRUE:
             return True
         if value in _FALSE:
             return False
         raise CelEvaluationError(ErrorKind.VALUE, "bool(): the text is neither true nor false")
-    fail("bool()", value)
+    raise no_overload("bool()", value)
 
 
 def to_bytes(value: Any) -> bytes:
     if value.__class__ is bytes:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str:
         try:
-            return value.encode()  # type: ignore[no-any-return]
+            return value.encode()
         except UnicodeEncodeError:
             raise CelEvaluationError(ErrorKind.VALUE, "bytes(): the text is not Unicode") from None
-    fail("bytes()", value)
+    raise no_overload("bytes()", value)

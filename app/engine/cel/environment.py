@@ -1,4 +1,6 @@
-"""Which names an expression may use. Rules have six variables; other environments exist for filters and tests."""
+"""Which names an expression may use. Rules have six variables; other environments exist for filters and
+tests.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ TYPE_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """`variables` may have dotted names, looked up as CEL does: longest first, `container` prefixes before none.
-    `late_names` turns unknown names into errors at run time, as the specification's own tests expect; rules
-    refuse them when they are saved."""
+    """`variables` may have dotted names, looked up as CEL does: longest first, `container` prefixes before
+    none. `late_names` turns unknown names into errors at run time, as the specification's own tests expect;
+    rules refuse them when they are saved."""
 
     variables: frozenset[str]
     container: str = ""

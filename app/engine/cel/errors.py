@@ -19,7 +19,8 @@ class ErrorKind(Enum):
 
 
 class CelError(Exception):
-    """Anything that is wrong with an expression, or with running it. `message` is fit for the rule's author."""
+    """Anything that is wrong with an expression, or with running it. `message` is fit for the rule's
+    author."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -27,7 +28,8 @@ class CelError(Exception):
 
 
 class CelSourceError(CelError):
-    """Something is wrong with the text itself. `line` and `column` count from 1, `excerpt` shows them with a caret."""
+    """Something is wrong with the text itself. `line` and `column` count from 1, `excerpt` shows them with
+    a caret."""
 
     def __init__(self, message: str, text: str, offset: int) -> None:
         super().__init__(message)
@@ -45,7 +47,8 @@ class CelSyntaxError(CelSourceError):
 
 
 class CelCompileError(CelSourceError):
-    """The text is an expression, but not one that can run: an unknown name, types that never fit, a bad pattern."""
+    """The text is an expression, but not one that can run: an unknown name, types that never fit, a bad
+    pattern."""
 
 
 class CelEvaluationError(CelError):
@@ -64,7 +67,8 @@ class CelBudgetError(CelError):
 
 
 def _excerpt(text: str, offset: int) -> str:
-    """The line around `offset`, at most 80 characters of it, and a caret below. Tabs become spaces to keep it true."""
+    """The line around `offset`, at most 80 characters of it, and a caret below. Tabs become spaces to keep
+    it true."""
     begin = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
     end = len(text) if end < 0 else end

@@ -1,5 +1,6 @@
-"""Explanations: the tree of an evaluation. The traced form of a program records every sub-expression through a
-Recorder; this module turns the record into a tree of steps that a person (or the API) can read."""
+"""Explanations: the tree of an evaluation. The traced form of a program records every sub-expression
+through a Recorder; this module turns the record into a tree of steps that a person (or the API) can read.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One sub-expression. `start` and `end` are offsets into the rule's text. In a loop `value` is that of the last
-    round, which is the one that decided, and `times` counts the rounds."""
+    """One sub-expression. `start` and `end` are offsets into the rule's text. In a loop `value` is that of
+    the last round, which is the one that decided, and `times` counts the rounds."""
 
     start: int
     end: int
@@ -42,7 +43,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`value`, or `error` when there is none: exactly what `evaluate` gives. `root` is the whole expression."""
+    """`value`, or `error` when there is none: exactly what `evaluate` gives. `root` is the whole
+    expression."""
 
     value: object
     error: CelEvaluationError | CelBudgetError | None
@@ -55,9 +57,7 @@ class Explanation:
             return None
         step = self.root
         while True:
-            inner = next(
-                (c for c in step.children if c.state is State.ERROR and c.error == step.error), None
-            )
+            inner = next((c for c in step.children if c.state is State.ERROR and c.error == step.error), None)
             if inner is None:
                 return step
             step = inner
@@ -102,9 +102,9 @@ def explanation(
 
 def _evaluated_parents(tree: Tree, recorder: Recorder) -> set[int]:
     """Nodes below an evaluated one: literals record nothing, they are evaluated whenever their parent is."""
-    return {child.number for node in tree.nodes if recorder.times[node.number] for child in children(node)} | {
-        tree.root.number
-    }
+    return {
+        child.number for node in tree.nodes if recorder.times[node.number] for child in children(node)
+    } | {tree.root.number}
 
 
 def _step(tree: Tree, node: Node, recorder: Recorder, inner: tuple[Step, ...], reached: bool) -> Step:

@@ -7,10 +7,10 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from app.engine.cel import limits
-from app.engine.cel.conversions import to_string
+from app.engine.cel.conversions import to_double, to_string
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
 from app.engine.cel.numbers import NUMBERS, to_whole
-from app.engine.cel.values import Budget, charge, fail
+from app.engine.cel.values import Budget, charge, no_overload
 
 _CLAUSE = re.compile(r"%(?:%|(?:\.([0-9]{1,3}))?([a-zA-Z]))?", re.ASCII)
 _PRECISION_DEFAULT, _PRECISION_MAX = 6, 100
@@ -20,7 +20,7 @@ _WIDE = Context(prec=2 * limits.PRINTED_DIGITS_MAX + _PRECISION_MAX, rounding=RO
 def format_text(budget: Budget, text: Any, values: Any) -> str:
     """`text` with its clauses replaced by `values`, in order."""
     if text.__class__ is not str or values.__class__ is not list:
-        fail("format()", text, values)
+        raise no_overload("format()", text, values)
     charge(budget, (len(text) >> 3) + len(values))
     parts: list[str] = []
     size = at = used = 0
@@ -98,8 +98,8 @@ def _joined(budget: Budget, parts: Any) -> str:
 
 def _number(value: Any) -> Decimal:
     if value.__class__ not in NUMBERS:
-        fail("format() of a number", value)
-    number = value if value.__class__ is Decimal else Decimal(int(value))
+        raise no_overload("format() of a number", value)
+    number = to_double(value)
     if number and abs(number.adjusted()) > limits.PRINTED_DIGITS_MAX:
         raise CelEvaluationError(ErrorKind.LIMIT, "the number is too long to print")
     return number
@@ -115,14 +115,16 @@ def _scientific(number: Decimal, places: int) -> str:
     exponent = rounded.adjusted() if rounded else 0
     shown = "".join(map(str, digits)).ljust(places + 1, "0") if rounded else "0" * (places + 1)
     point = "." if places else ""
-    return f"{'-' if sign else ''}{shown[0]}{point}{shown[1:]}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    return (
+        f"{'-' if sign else ''}{shown[0]}{point}{shown[1:]}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
+    )
 
 
 def _hexadecimal(value: Any) -> str:
     if value.__class__ is str:
-        return value.encode("utf-8", "replace").hex()  # type: ignore[no-any-return]
+        return value.encode("utf-8", "replace").hex()
     if value.__class__ is bytes:
-        return value.hex()  # type: ignore[no-any-return]
+        return value.hex()
     return f"{to_whole(value, 'format(): the value of %x'):x}"
 
 

@@ -1,5 +1,6 @@
-"""The function library: every name a rule may call, how it is called, and what it gives. The generator, the checker,
-the reference documentation and its test all read this one table."""
+"""The function library: every name a rule may call, how it is called, and what it gives. The generator, the
+checker, the reference documentation and its test all read this one table.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ class Style(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`arguments` counts the receiver. `charged` functions take the budget first. `follows` gives an int when all
-    arguments are ints. `steps` is what one call weighs inside a loop."""
+    """`arguments` counts the receiver. `charged` functions take the budget first. `follows` gives an int
+    when all arguments are ints. `steps` is what one call weighs inside a loop."""
 
     name: str
     style: Style

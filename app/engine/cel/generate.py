@@ -4,13 +4,14 @@ FAST    plain Python short-circuiting and inlined types; right whenever it does 
 EXACT   helpers only, with CEL's absorption of errors; run when the fast form raised
 TRACED  the exact form with every sub-expression recorded; for explanations
 
-Nothing of a rule's text gets into the source but `ascii()` (a `repr`) of its literals and field names: variables,
-loop names and functions are numbered, other constants live in a table, builtins are empty.
+Nothing of a rule's text gets into the source but `ascii()` (a `repr`) of its literals and field names:
+variables, loop names and functions are numbered, other constants live in a table, builtins are empty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import Enum
 from types import CodeType
 from typing import Any
@@ -70,7 +71,7 @@ _HELPERS: dict[str, Any] = {
 NAMESPACE: dict[str, Any] = _HELPERS | {
     "int_": numbers.int_, "quotient_": numbers.truncated_quotient, "remainder_": numbers.truncated_remainder,
     "unknown_": unknown_, "variable_": variable_, "ADD": numbers.ADD, "SUB": numbers.SUB, "MUL": numbers.MUL,
-    "DIV": numbers.CONTEXT.divide, "D_": numbers.Decimal, "N_": numbers.NUMBERS, "int": int, "bool": bool,
+    "DIV": numbers.CONTEXT.divide, "D_": Decimal, "N_": numbers.NUMBERS, "int": int, "bool": bool,
     "str": str, "list": list, "dict": dict, "len": len, "any": any, "all": all, "__builtins__": {},
 }  # fmt: skip
 
@@ -108,7 +109,9 @@ class Generator:
     def operand(self, node: Node, scope: Scope) -> Operand:
         code = self.code(node, scope)
         literal = (node.value,) if isinstance(node, Literal) else None
-        return Operand(code, self.checked.type_of(node), literal is not None or code in scope.values(), literal)
+        return Operand(
+            code, self.checked.type_of(node), literal is not None or code in scope.values(), literal
+        )
 
     def truth(self, node: Node, scope: Scope) -> str:
         """Code whose value is certainly a bool."""
@@ -117,7 +120,7 @@ class Generator:
 
     def bare(self, node: Node, scope: Scope) -> str:
         if node.number in self.checked.unknown:
-            return f"unknown_({ascii(self.checked.unknown[node.number])})"
+            return f"unknown_({self.checked.unknown[node.number]!a})"
         if node.number in self.checked.variables:
             return self.variable(self.checked.variables[node.number])
         if node.number in self.checked.type_names:
@@ -142,10 +145,14 @@ class Generator:
                 return f"map_([{', '.join(items)}])"
             case Not():
                 code = self.code(node.operand, scope)
-                return f"(not {code})" if self.checked.type_of(node.operand).name == "bool" else f"not_({code})"
+                return (
+                    f"(not {code})" if self.checked.type_of(node.operand).name == "bool" else f"not_({code})"
+                )
             case Negate():
                 code = self.code(node.operand, scope)
-                return f"int_(-{code})" if self.checked.type_of(node.operand).name == "int" else f"neg_({code})"
+                return (
+                    f"int_(-{code})" if self.checked.type_of(node.operand).name == "int" else f"neg_({code})"
+                )
             case Binary():
                 return self.chain(node, scope)
             case Logic():
@@ -162,7 +169,7 @@ class Generator:
         if value is None or isinstance(value, bool | str):
             return ascii(value)
         if value.__class__ is int:
-            return f"({value})" if value < 0 else str(value)  # type: ignore[operator]
+            return f"({value})" if value < 0 else str(value)
         return self.constant(value)
 
     def variable(self, name: str) -> str:
@@ -171,9 +178,9 @@ class Generator:
     def select(self, node: Select, scope: Scope) -> str:
         operand = self.code(node.operand, scope)
         if self.fast:
-            return f"{operand}[{ascii(node.field)}]"
+            return f"{operand}[{node.field!a}]"
         path = self.checked.tree.source(node)[: limits.MESSAGE_CHARS_MAX]
-        return f"select_({operand}, {ascii(node.field)}, {ascii(path)})"
+        return f"select_({operand}, {node.field!a}, {path!a})"
 
     def has(self, node: Has, scope: Scope) -> str:
         operand, field = self.code(node.operand, scope), ascii(node.field)
@@ -190,7 +197,8 @@ class Generator:
 
     # ---------------------------------------------------------------------------------------------- operators
     def chain(self, node: Binary, scope: Scope) -> str:
-        """A chain of operators, from its left end. Long chains become a row of assignments instead of a nest."""
+        """A chain of operators, from its left end. Long chains become a row of assignments instead of a
+        nest."""
         links = [node]
         while isinstance(links[-1].left, Binary):
             links.append(links[-1].left)
@@ -238,7 +246,11 @@ class Generator:
         return membership(self.fast, a, self.operand(node.right, scope), self.temporary)
 
     def logic(self, node: Logic, scope: Scope) -> str:
-        operands = sorted(node.operands, key=lambda part: not is_type_test(part)) if node.op == "&&" else node.operands
+        operands = (
+            sorted(node.operands, key=lambda part: not is_type_test(part))
+            if node.op == "&&"
+            else node.operands
+        )
         word = "and" if node.op == "&&" else "or"
         if self.fast:
             return "(" + f" {word} ".join(self.truth(part, scope) for part in operands) + ")"
@@ -252,7 +264,8 @@ class Generator:
         if node.predicate is not None and node.kind in (Loop.ALL, Loop.EXISTS):
             helper = "all" if node.kind is Loop.ALL else "any"
             if self.fast:
-                return f"({row} := {items}, {helper}({self.truth(node.predicate, inner)} for {each} in {row}))[1]"
+                test = self.truth(node.predicate, inner)
+                return f"({row} := {items}, {helper}({test} for {each} in {row}))[1]"
             helper = "all_" if node.kind is Loop.ALL else "exists_"
             return f"{helper}({items}, lambda {each}: {self.code(node.predicate, inner)})"
         test = self.truth(node.predicate, inner) if node.predicate is not None else ""
@@ -264,12 +277,12 @@ class Generator:
 
     # ------------------------------------------------------------------------------------------------- result
     def function(self, result: str) -> tuple[str, CodeType]:
-        """Source and code of a function of the activation (and of the recorder, when traced). `result` is a
+        """Source and code of a function of the activation (and of the recorder). `result` is a
         template with one `{}` for the value of the expression: the check of what the program must yield."""
         code = result.format(self.code(self.checked.tree.root, {}))
         lines = ["def program(V, T):" if self.form is Form.TRACED else "def program(V):"]
         for name, local in self.variables.items():
-            read = f"V[{ascii(name)}]" if self.fast else f"variable_(V, {ascii(name)})"
+            read = f"V[{name!a}]" if self.fast else f"variable_(V, {name!a})"
             lines.append(f"    {local} = {read}")
         if "B, " in code:
             lines.append(f"    B = [{limits.STEPS_MAX}]")
@@ -301,4 +314,4 @@ def weight(node: Comprehension) -> int:
     return max(1, total)
 
 
-assert TYPE_NAMES <= values.TYPE_VALUES.keys(), "every type name must be a type value"
+assert values.TYPE_VALUES.keys() >= TYPE_NAMES, "every type name must be a type value"

@@ -1,10 +1,10 @@
-"""The index over `event.type`: for which types can a condition be true? With it a program of hundreds of rules
-evaluates only those that may match.
+"""The index over `event.type`: for which types can a condition be true? With it a program of hundreds of
+rules evaluates only those that may match.
 
-Skipping is exact. A conjunct that is false makes `&&` false even when another one errs, and a test of the type is
-false for every other type; so a rule outside of its set could only have said no. (An event without a type has no
-such proof: there all rules are candidates.) The generator puts the tests of the type first, so that they also decide
-before anything that could use up the budget.
+Skipping is exact. A conjunct that is false makes `&&` false even when another one errs, and a test of the
+type is false for every other type; so a rule outside of its set could only have said no. (An event without
+a type has no such proof: there all rules are candidates.) The generator puts the tests of the type first,
+so that they also decide before anything that could use up the budget.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def is_type_test(node: Node) -> bool:
 
 
 def _is_event_type(node: Node) -> bool:
-    """`event.type`. The loop variables of a rule may be named `event` too; such a name never stands at the top level,
-    and the functions above never look inside a loop."""
+    """`event.type`. The loop variables of a rule may be named `event` too; such a name never stands at the
+    top level, and the functions above never look inside a loop."""
     return (
         isinstance(node, Select)
         and node.field == "type"

@@ -1,5 +1,6 @@
-"""Text to tokens. One regular expression without ambiguity, so lexing is linear in the text; string literals are
-read by hand in `literals`, because their escapes are what other CEL lexers choke on."""
+"""Text to tokens. One regular expression without ambiguity, so lexing is linear in the text; string
+literals are read by hand in `literals`, because their escapes are what other CEL lexers choke on.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Every bound of the expression language, each with its reason. None of them is a clock: the same rule on the
-same data ends the same way on every machine. What is counted here is charged in the other modules of this package.
+"""Every bound of the expression language, each with its reason. None of them is a clock: the same rule on
+the same data ends the same way on every machine. What is counted here is charged in the other modules of
+this package.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ NODES_MAX = 2_000
 """Nodes of the syntax tree. Every later pass (check, generate, explain) is linear in them."""
 
 NESTING_MAX = 40
-"""Parentheses, lists, maps, arguments and conditionals inside each other. The parser and Python's own compiler
-recurse on nesting; 40 levels keep both far from their stack limits, and no one reads a rule that deep."""
+"""Parentheses, lists, maps, arguments and conditionals inside each other. The parser and Python's own
+compiler recurse on nesting; 40 levels keep both far from their stack limits, and no one reads a rule that
+deep.
+"""
 
 CHAIN_MAX = 100
-"""Operators of one precedence in a row (`a + b + …`), unary operators, and selections (`a.b.c…`). These nest to
-the left in the tree. `&&` and `||` are kept flat and are bounded by the node count alone."""
+"""Operators of one precedence in a row (`a + b + …`), unary operators, and selections (`a.b.c…`). These
+nest to the left in the tree. `&&` and `||` are kept flat and are bounded by the node count alone.
+"""
 
 STEPS_MAX = 100_000
-"""The work of one evaluation. A step is about one node of the tree, run once (20 to 200 ns). A loop is charged
-before it runs (elements × nodes of its body), functions over strings and lists by their size. 100,000 steps are
-some 15 ms; a loop over 1,000 items with a body of 30 nodes uses 30,000."""
+"""The work of one evaluation. A step is about one node of the tree, run once (20 to 200 ns). A loop is
+charged before it runs (elements × nodes of its body), functions over strings and lists by their size.
+100,000 steps are some 15 ms; a loop over 1,000 items with a body of 30 nodes uses 30,000.
+"""
 
 STRING_CHARS_MAX = 65_536
 """The longest string an expression may build: as large as a whole event payload may be."""
@@ -39,8 +44,9 @@ REGEX_MEMORY_BYTES_MAX = 1 << 20
 """What RE2 may use for one pattern: refuses patterns such as `(a{1000}){1000}` when they are compiled."""
 
 DIGITS_MAX = 34
-"""Significant digits of a decimal result, those of IEEE 754 decimal128: 20 integer digits of an amount and its 18
-decimals nearly fit, and a product of two amounts loses nothing that could reach a cent."""
+"""Significant digits of a decimal result, those of IEEE 754 decimal128: 20 integer digits of an amount and
+its 18 decimals nearly fit, and a product of two amounts loses nothing that could reach a cent.
+"""
 
 EXPONENT_MAX = 6_144
 """The largest decimal exponent, that of decimal128. Beyond it is an overflow error; there is no infinity."""

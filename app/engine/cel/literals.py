@@ -1,4 +1,6 @@
-"""The content of string, bytes and number literals: escapes, raw strings, ranges. The lexer finds where they begin."""
+"""The content of string, bytes and number literals: escapes, raw strings, ranges. The lexer finds where
+they begin.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ _CODE_POINT_MAX = 0x10FFFF
 def read_string(
     text: str, start: int, at: int, quote: str, raw: bool, is_bytes: bool
 ) -> tuple[str | bytes, int]:
-    """The literal that began at `start` and whose content begins at `at`: its value and the offset after it."""
+    """The literal that began at `start` and whose content begins at `at`: its value and the offset after
+    it."""
     parts: list[str] = []
     octets = bytearray()
     triple, size = len(quote) == 3, len(text)
@@ -32,7 +35,9 @@ def read_string(
             return (bytes(octets) if is_bytes else "".join(parts)), at + len(quote)
         char = text[at]
         if char in "\r\n" and not triple:
-            raise CelSyntaxError("a string ends on its line; use triple quotes for several lines", text, start)
+            raise CelSyntaxError(
+                "a string ends on its line; use triple quotes for several lines", text, start
+            )
         if char != "\\" or raw:
             at += 1
             if not is_bytes:
@@ -64,7 +69,9 @@ def _escape(text: str, at: int, is_bytes: bool) -> tuple[int, int]:
     elif _OCTAL.fullmatch(text[at + 1 : at + 4]):
         return int(text[at + 1 : at + 4], 8), at + 4
     raise CelSyntaxError(
-        "unknown escape; known are \\n \\t \\r \\\\ \\\" \\' \\xHH \\uHHHH \\UHHHHHHHH \\ooo (or use r\"…\")", text, at
+        'unknown escape; known are \\n \\t \\r \\\\ \\" \\\' \\xHH \\uHHHH \\UHHHHHHHH \\ooo (or use r"…")',
+        text,
+        at,
     )
 
 

@@ -1,7 +1,8 @@
 """The numbers of the dialect and their arithmetic: exact decimals with 34 digits, 64-bit ints, uints.
 
-Data carries plain ints and Decimals, whichever JSON wrote; both mean the same number. All decimal arithmetic uses
-the context of this module, never the context of the thread: rules run in worker threads that others configure.
+Data carries plain ints and Decimals, whichever JSON wrote; both mean the same number. All decimal
+arithmetic uses the context of this module, never the context of the thread: rules run in worker threads
+that others configure.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class UInt(int):
     __slots__ = ()
 
 
-NUMBERS = frozenset((int, Decimal, UInt))
+NUMBERS: frozenset[type] = frozenset((int, Decimal, UInt))
 
 
 def range_error(what: str = "the result is too large") -> CelEvaluationError:
@@ -91,7 +92,7 @@ def truncated_remainder(a: int, b: int) -> int:
 
 def add_numbers(a: int | Decimal, b: int | Decimal) -> int | Decimal:
     if a.__class__ is int and b.__class__ is int:
-        return whole(a + b)  # type: ignore[arg-type]
+        return whole(a + b)
     try:
         return ADD(a, b)
     except ArithmeticError:
@@ -100,7 +101,7 @@ def add_numbers(a: int | Decimal, b: int | Decimal) -> int | Decimal:
 
 def sub_numbers(a: int | Decimal, b: int | Decimal) -> int | Decimal:
     if a.__class__ is int and b.__class__ is int:
-        return whole(a - b)  # type: ignore[arg-type]
+        return whole(a - b)
     try:
         return SUB(a, b)
     except ArithmeticError:
@@ -109,7 +110,7 @@ def sub_numbers(a: int | Decimal, b: int | Decimal) -> int | Decimal:
 
 def mul_numbers(a: int | Decimal, b: int | Decimal) -> int | Decimal:
     if a.__class__ is int and b.__class__ is int:
-        return whole(a * b)  # type: ignore[arg-type]
+        return whole(a * b)
     try:
         return MUL(a, b)
     except ArithmeticError:
@@ -129,7 +130,7 @@ def div_numbers(a: int | Decimal, b: int | Decimal) -> Decimal:
 def to_whole(value: object, what: str) -> int:
     """A whole number from an int or from a decimal without a fraction; `what` names it in the error."""
     if value.__class__ is int or value.__class__ is UInt:
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        return int(value)
     if isinstance(value, Decimal):
         if value.adjusted() > limits.DIGITS_MAX:
             raise range_error(f"{what} is too large")

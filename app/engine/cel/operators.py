@@ -1,5 +1,6 @@
-"""Python code for operators. The fast form inlines the usual types and falls back to the helper; the exact form is
-the helper. Inlined code writes an operand twice only when it is a name or a constant."""
+"""Python code for operators. The fast form inlines the usual types and falls back to the helper; the exact
+form is the helper. Inlined code writes an operand twice only when it is a name or a constant.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ _SCALARS = frozenset(("string", "bytes", "bool", "timestamp", "duration", "null_
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """Generated code and what is known of its value. `literal` holds the value of a literal; `simple` code may be
-    written twice."""
+    """Generated code and what is known of its value. `literal` holds the value of a literal; `simple` code
+    may be written twice."""
 
     code: str
     static: Static
@@ -100,7 +101,11 @@ def _integers(op: str, a: Operand, b: Operand) -> str:
 
 
 def _is_nonzero(operand: Operand) -> bool:
-    return operand.literal is not None and isinstance(operand.literal[0], int | Decimal) and operand.literal[0] != 0
+    return (
+        operand.literal is not None
+        and isinstance(operand.literal[0], int | Decimal)
+        and operand.literal[0] != 0
+    )
 
 
 def membership(fast: bool, a: Operand, b: Operand, temporary: Temporary) -> str:

@@ -1,5 +1,6 @@
-"""Tokens to tree: a recursive-descent parser with precedence climbing. It bounds nesting, chains and nodes, so that
-neither it nor any later pass nor Python's own compiler can be driven into its recursion limit."""
+"""Tokens to tree: a recursive-descent parser with precedence climbing. It bounds nesting, chains and nodes,
+so that neither it nor any later pass nor Python's own compiler can be driven into its recursion limit.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +29,14 @@ from app.engine.cel.tree import (
 )
 
 _RESERVED = frozenset(
-    "as break const continue else for function if import in let loop package namespace return var void while".split()
-)
+    ("as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let", "loop",
+     "package", "namespace", "return", "var", "void", "while")
+)  # fmt: skip
 _NOT_FIELDS = frozenset(("in", "true", "false", "null"))
 _LEVELS = {
-    "||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3, "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
+    "||": 1, "&&": 2,
+    "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
+    "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
 }  # fmt: skip
 _LEVEL_MAX = 5
 _LOOPS = {kind.value: kind for kind in Loop} | {"existsOne": Loop.EXISTS_ONE}
@@ -117,7 +121,7 @@ class _Parser:
         return node
 
     def binary(self, level: int) -> Node:
-        """Operators of `level` and of those that bind tighter. `&&` and `||` are gathered into flat chains."""
+        """Operators of `level` and of those that bind tighter. `&&` and `||` become flat chains."""
         if level > _LEVEL_MAX:
             return self.unary()
         start = self.token.start
@@ -155,7 +159,8 @@ class _Parser:
         return node
 
     def member(self, minus: int | None) -> Node:
-        """A primary and what follows it: `.field`, `.call(…)`, `[key]`. `minus` is where its sign stands, if any."""
+        """A primary and what follows it: `.field`, `.call(…)`, `[key]`. `minus` is where its sign stands,
+        if any."""
         start = self.token.start if minus is None else minus
         node = self.primary(minus)
         links = 0

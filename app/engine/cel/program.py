@@ -1,4 +1,6 @@
-"""`compile`: text to a Program, once per rule version; `Program.evaluate`: one evaluation, any number of threads."""
+"""`compile`: text to a Program, once per rule version; `Program.evaluate`: one evaluation, any number of
+threads.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,21 @@ _YIELDS = {
 
 
 class Program:
-    """A compiled expression. Immutable for its users; the exact and traced forms are built when first needed (twice,
-    harmlessly, when two threads need them at once)."""
+    """A compiled expression. Immutable for its users; the exact and traced forms are built when first
+    needed (twice, harmlessly, when two threads need them at once)."""
 
-    __slots__ = ("_checked", "_exact", "_fast", "_result", "_traced", "kind", "reads", "source", "text", "types")
+    __slots__ = (
+        "_checked",
+        "_exact",
+        "_fast",
+        "_result",
+        "_traced",
+        "kind",
+        "reads",
+        "source",
+        "text",
+        "types",
+    )
 
     def __init__(self, text: str, kind: Kind, checked: Checked) -> None:
         self.text = text
@@ -58,17 +71,18 @@ class Program:
         return f"Program({self.text!r}, {self.kind})"
 
     def evaluate(self, activation: Mapping[str, object]) -> Any:
-        """The value on this data. Raises CelEvaluationError or CelBudgetError. Never changes the activation.
+        """The value on this data. Raises CelEvaluationError or CelBudgetError. Never changes the
+        activation.
 
-        The activation is plain data: dict, list, str, bool, int, Decimal, None, aware datetimes in UTC, timedelta;
-        no floats. A variable that is not in it is null (naming all of them is faster)."""
+        The activation is plain data: dict, list, str, bool, int, Decimal, None, aware datetimes in UTC,
+        timedelta; no floats. A variable that is not in it is null (naming all of them is faster)."""
         try:
             return self._fast(activation)
         except CelBudgetError:
             raise
         except Exception:
-            # Whatever went wrong, the exact form finds out: it absorbs the error or names it. Expressions have no
-            # side effects, so running one twice is safe.
+            # The exact form finds out what went wrong, and absorbs it or names it. Expressions have no side
+            # effects, so running one twice is safe.
             return self._evaluate_exactly(activation)
 
     def _evaluate_exactly(self, activation: Mapping[str, object]) -> Any:
@@ -106,8 +120,9 @@ def compile_in(text: str, kind: Kind, environment: Environment) -> Program:
     return Program(text, kind, checked)
 
 
-def compile(text: str, kind: Kind) -> Program:
-    """The program of one expression. Raises CelSyntaxError or CelCompileError, with line, column and excerpt."""
+def compile(text: str, kind: Kind) -> Program:  # noqa: A001
+    """The program of one expression. Raises CelSyntaxError or CelCompileError, with line, column and
+    excerpt."""
     return compile_in(text, kind, FILTER if kind is Kind.FILTER else RULE)
 
 

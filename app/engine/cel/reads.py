@@ -1,5 +1,6 @@
-"""What an expression reads: variables, field paths, functions. The snapshot loader loads only this, and the stored
-inputs of a decision hold only this."""
+"""What an expression reads: variables, field paths, functions. The snapshot loader loads only this, and the
+stored inputs of a decision hold only this.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """`paths` are minimal: each begins with a variable and ends where the expression takes the whole value (because it
-    loops over it, computes the key, or yields it). Nothing outside of them can change the result."""
+    """`paths` are minimal: each begins with a variable and ends where the expression takes the whole value
+    (because it loops over it, computes the key, or yields it). Nothing outside of them can change the
+    result."""
 
     variables: frozenset[str]
     paths: frozenset[Path]
@@ -54,8 +56,8 @@ def minimal(paths: frozenset[Path]) -> frozenset[Path]:
 
 
 def _pure_path(checked: Checked, node: Node) -> tuple[Path | None, list[Node]]:
-    """The path of a node that is a variable and constant steps from it, and the defaults of the `get` calls among
-    the steps. None when anything about the node is computed: then its children are looked at."""
+    """The path of a node that is a variable and constant steps from it, and the defaults of the `get` calls
+    among the steps. None when anything about the node is computed: then its children are looked at."""
     steps: list[str] = []
     defaults: list[Node] = []
     while node.number not in checked.variables:

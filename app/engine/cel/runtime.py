@@ -1,5 +1,5 @@
-"""The operators, as functions. Generated code inlines the usual types and calls these for everything else; the
-exact and the traced code call only these. Each raises CelEvaluationError where CEL has no value.
+"""The operators, as functions. Generated code inlines the usual types and calls these for everything else;
+the exact and the traced code call only these. Each raises CelEvaluationError where CEL has no value.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from app.engine.cel.numbers import (
     add_numbers,
     div_numbers,
     mul_numbers,
-
     sub_numbers,
     to_whole,
     truncated_quotient,
     truncated_remainder,
     uint_,
 )
-from app.engine.cel.times import add_duration, bounded
-from app.engine.cel.values import Budget, charge, fail, find_key, friendly
+from app.engine.cel.times import add_duration, bounded, difference
+from app.engine.cel.values import Budget, charge, find_key, friendly, no_overload
 
 _ORDERED = frozenset((bool, str, bytes, dt.datetime, dt.timedelta))
 _DECIMAL = frozenset((int, Decimal))
@@ -35,14 +34,14 @@ def lt_(a: Any, b: Any) -> bool:
     ca, cb = a.__class__, b.__class__
     if (ca in NUMBERS and cb in NUMBERS) or (ca is cb and ca in _ORDERED):
         return bool(a < b)
-    fail("comparison", a, b)
+    raise no_overload("comparison", a, b)
 
 
 def le_(a: Any, b: Any) -> bool:
     ca, cb = a.__class__, b.__class__
     if (ca in NUMBERS and cb in NUMBERS) or (ca is cb and ca in _ORDERED):
         return bool(a <= b)
-    fail("comparison", a, b)
+    raise no_overload("comparison", a, b)
 
 
 def gt_(a: Any, b: Any) -> bool:
@@ -71,11 +70,12 @@ def add_(budget: Budget, a: Any, b: Any) -> Any:
             return add_duration(a, b)
     elif (ca is dt.datetime and cb is dt.timedelta) or (ca is dt.timedelta and cb is dt.datetime):
         return add_duration(a, b)
-    fail("`+`", a, b)
+    raise no_overload("`+`", a, b)
 
 
 def concat_(budget: Budget, a: Any, b: Any) -> Any:
-    """Two texts (or two bytes) as one. Sixteen characters cost one step, which bounds what a loop can build."""
+    """Two texts (or two bytes) as one. Sixteen characters cost one step, which bounds what a loop can
+    build."""
     size = len(a) + len(b)
     if size > limits.STRING_CHARS_MAX:
         raise CelEvaluationError(ErrorKind.LIMIT, "the text is too long")
@@ -89,11 +89,13 @@ def sub_(a: Any, b: Any) -> Any:
         return sub_numbers(a, b)
     if ca is UInt and cb is UInt:
         return uint_(int(a) - int(b))
-    if ca is cb and (ca is dt.timedelta or ca is dt.datetime):
+    if ca is dt.datetime and cb is dt.datetime:
+        return difference(a, b)
+    if ca is dt.timedelta and cb is dt.timedelta:
         return bounded(a - b)
     if ca is dt.datetime and cb is dt.timedelta:
         return add_duration(a, -b)
-    fail("`-`", a, b)
+    raise no_overload("`-`", a, b)
 
 
 def mul_(a: Any, b: Any) -> Any:
@@ -102,7 +104,7 @@ def mul_(a: Any, b: Any) -> Any:
         return mul_numbers(a, b)
     if ca is UInt and cb is UInt:
         return uint_(int(a) * int(b))
-    fail("`*`", a, b)
+    raise no_overload("`*`", a, b)
 
 
 def div_(a: Any, b: Any) -> Any:
@@ -112,7 +114,7 @@ def div_(a: Any, b: Any) -> Any:
         return div_numbers(a, b)
     if ca is UInt and cb is UInt:
         return UInt(truncated_quotient(int(a), int(b)))
-    fail("`/`", a, b)
+    raise no_overload("`/`", a, b)
 
 
 def mod_(a: Any, b: Any) -> Any:
@@ -121,7 +123,7 @@ def mod_(a: Any, b: Any) -> Any:
         return truncated_remainder(to_whole(a, "an operand of `%`"), to_whole(b, "an operand of `%`"))
     if ca is UInt and cb is UInt:
         return UInt(truncated_remainder(int(a), int(b)))
-    fail("`%`", a, b)
+    raise no_overload("`%`", a, b)
 
 
 def neg_(a: Any) -> Any:
@@ -129,7 +131,7 @@ def neg_(a: Any) -> Any:
         return CONTEXT.minus(a)
     if a.__class__ is int:
         return -a
-    fail("`-`", a)
+    raise no_overload("`-`", a)
 
 
 def not_(a: Any) -> bool:
@@ -137,12 +139,12 @@ def not_(a: Any) -> bool:
         return False
     if a is False:
         return True
-    fail("`!`", a)
+    raise no_overload("`!`", a)
 
 
 def bool_(a: Any) -> bool:
     if a is True or a is False:
-        return a  # type: ignore[no-any-return]
+        return a
     raise CelEvaluationError(ErrorKind.TYPE, f"true or false expected, not {friendly(a)}")
 
 
@@ -162,7 +164,7 @@ def has_(value: Any, field: str) -> bool:
         return field in value
     if value is None:
         raise CelEvaluationError(ErrorKind.MISSING, f"has(….{field}): what stands before it is null")
-    fail("has()", value)
+    raise no_overload("has()", value)
 
 
 def index_(value: Any, key: Any) -> Any:
@@ -174,25 +176,26 @@ def index_(value: Any, key: Any) -> Any:
         return found[0]
     if cv is list:
         if key.__class__ not in NUMBERS:
-            fail("`[]`", value, key)
+            raise no_overload("`[]`", value, key)
         place = to_whole(key, "a list index")
         if 0 <= place < len(value):
             return value[place]
         raise CelEvaluationError(ErrorKind.MISSING, "the list has no such index")
     if value is None:
         raise CelEvaluationError(ErrorKind.MISSING, "`[]`: what stands before it is null")
-    fail("`[]`", value, key)
+    raise no_overload("`[]`", value, key)
 
 
 _KEYS = frozenset((int, UInt, bool, str))
 
 
 def map_(items: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A map literal. Keys are texts, ints or bools; a key twice is an error (and so are `true` and `1` together)."""
+    """A map literal. Keys are texts, ints or bools; a key twice is an error (and so are `true` and `1`
+    together)."""
     result: dict[Any, Any] = {}
     for key, value in items:
         if key.__class__ not in _KEYS:
-            fail("a map key", key)
+            raise no_overload("a map key", key)
         if key in result:
             raise CelEvaluationError(ErrorKind.VALUE, "a map literal has the same key twice")
         result[key] = value
@@ -206,13 +209,13 @@ def iter_(budget: Budget, value: Any, weight: int) -> Any:
         return value
     if value is None:
         raise CelEvaluationError(ErrorKind.MISSING, "a loop over null")
-    fail("a loop", value)
+    raise no_overload("a loop", value)
 
 
 def amount_(value: Any) -> Decimal:
     """The result of an amount: always a Decimal."""
     if value.__class__ is Decimal:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is int or value.__class__ is UInt:
         return Decimal(int(value))
     raise CelEvaluationError(ErrorKind.TYPE, f"a number expected, not {friendly(value)}")
@@ -221,7 +224,5 @@ def amount_(value: Any) -> Decimal:
 def text_(value: Any) -> str:
     """The result of a text expression."""
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     raise CelEvaluationError(ErrorKind.TYPE, f"a text expected, not {friendly(value)}")
-
-

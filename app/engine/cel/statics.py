@@ -1,6 +1,8 @@
-"""Static types: what is known about a sub-expression before it runs. Partial on purpose: everything that comes from
-data is `DYN`. `INT` means that the expression itself makes it an int (a literal, `size()`, `int()`): only these have
-integer division and 64-bit overflow. `DOUBLE` is a number in decimal arithmetic, held as int or Decimal."""
+"""Static types: what is known about a sub-expression before it runs. Partial on purpose: everything that
+comes from data is `DYN`. `INT` means that the expression itself makes it an int (a literal, `size()`,
+`int()`): only these have integer division and 64-bit overflow. `DOUBLE` is a number in decimal arithmetic,
+held as int or Decimal.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ def is_int(static: Static) -> bool:
 
 
 def joined(types: list[Static]) -> Static:
-    """The type of a value that is one of several: theirs when they agree, a number for mixed numbers, else DYN."""
+    """The type of a value that is one of several: theirs when they agree, a number for mixed numbers, else
+    DYN."""
     if not types or any(t.name == "dyn" for t in types):
         return DYN
     if all(t == types[0] for t in types):

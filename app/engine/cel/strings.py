@@ -1,5 +1,7 @@
 """The functions of texts: those of the CEL standard library and of its strings extension. Positions count
-characters (code points). Anything that looks at a whole text charges a step for every 64 characters or fewer."""
+characters (code points). Anything that looks at a whole text charges a step for every 64 characters or
+fewer.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,26 @@ import re2
 from app.engine.cel import limits
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
 from app.engine.cel.numbers import to_whole
-from app.engine.cel.values import Budget, charge, fail
+from app.engine.cel.values import Budget, charge, no_overload
 
-_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_WHITE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 _LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _QUOTED = str.maketrans(
-    {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"'}
+    {
+        "\a": "\\a",
+        "\b": "\\b",
+        "\f": "\\f",
+        "\n": "\\n",
+        "\r": "\\r",
+        "\t": "\\t",
+        "\v": "\\v",
+        "\\": "\\\\",
+        '"': '\\"',
+    }
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -26,7 +41,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def _texts(what: str, *values: Any) -> None:
     for value in values:
         if value.__class__ is not str:
-            fail(f"{what}()", *values)
+            raise no_overload(f"{what}()", *values)
 
 
 def _sized(size: int) -> None:
@@ -52,7 +67,7 @@ def contains(budget: Budget, text: Any, part: Any) -> bool:
 
 @lru_cache(maxsize=512)
 def pattern(text: str) -> Any:
-    """The compiled pattern. Linear in the text it searches, whatever the pattern: RE2, never Python's `re`."""
+    """The compiled pattern. RE2, never `re`: linear in the text, whatever the pattern."""
     if len(text) > limits.REGEX_CHARS_MAX:
         raise CelEvaluationError(ErrorKind.LIMIT, "the regular expression is too long")
     options = re2.Options()
@@ -67,7 +82,7 @@ def pattern(text: str) -> Any:
 def search(budget: Budget, text: Any, compiled: Any) -> bool:
     """Whether a compiled pattern is found in the text."""
     if text.__class__ is not str:
-        fail("matches()", text)
+        raise no_overload("matches()", text)
     charge(budget, 16 + (len(text) >> 3))
     try:
         return compiled.search(text) is not None
@@ -147,15 +162,15 @@ def split(budget: Budget, text: Any, separator: Any, limit: Any = -1) -> list[st
 
 def join(budget: Budget, items: Any, separator: Any = "") -> str:
     if items.__class__ is not list or separator.__class__ is not str:
-        fail("join()", items)
+        raise no_overload("join()", items)
     charge(budget, len(items))
     for item in items:
         if item.__class__ is not str:
-            fail("join()", item)
+            raise no_overload("join()", item)
     size = sum(map(len, items)) + len(separator) * len(items)
     _sized(size)
     charge(budget, size >> 4)
-    return separator.join(items)  # type: ignore[no-any-return]
+    return separator.join(items)
 
 
 def lower_ascii(budget: Budget, text: Any) -> str:
@@ -179,7 +194,7 @@ def trim(budget: Budget, text: Any) -> str:
 def reverse(budget: Budget, text: Any) -> Any:
     """A text, or a list, from its end to its begin."""
     if text.__class__ is not str and text.__class__ is not list:
-        fail("reverse()", text)
+        raise no_overload("reverse()", text)
     charge(budget, len(text) >> (4 if text.__class__ is str else 0))
     return text[::-1]
 

@@ -1,4 +1,4 @@
-"""Texts with expressions in them: `Hello {{ participant.id }}`. Everything outside of `{{ … }}` is literal."""
+"""Texts with expressions in them: `Hello {{ participant.id }}`. What is outside of `{{ … }}` is literal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Template:
     def render(self, activation: Mapping[str, object]) -> str:
         """The text on this data. Raises CelEvaluationError or CelBudgetError.
 
-        Numbers in shortest plain notation, true and false, timestamps in RFC 3339; null, lists and maps are errors."""
+        Numbers in shortest plain notation, true and false, timestamps in RFC 3339; null, lists and maps are
+        errors."""
         if not self.parts:
             return ""
         shown = "".join(part if isinstance(part, str) else _shown(part, activation) for part in self.parts)
@@ -41,15 +42,14 @@ class Template:
 
 
 def compile_template(text: str, environment: Environment = RULE) -> Template:
-    """The template of a text. A text without `{{` is a constant. Raises CelSyntaxError or CelCompileError, with the
-    position inside of the whole text."""
+    """The template of a text. A text without `{{` is a constant. Raises CelSyntaxError or CelCompileError,
+    with the position inside of the whole text."""
     parts: list[str | Program] = []
     at = 0
     while (begin := text.find("{{", at)) >= 0:
         end = _closing(text, begin + 2)
         if begin > at:
             parts.append(text[at:begin])
-        # Blank out what is before the expression, so that the positions in its errors are those of the whole text.
         parts.append(_compile_part(text, begin + 2, end, environment))
         at = end + 2
         if len(parts) > 2 * limits.TEMPLATE_PARTS_MAX:
@@ -73,7 +73,8 @@ def _moved(error: CelSyntaxError, text: str, begin: int, end: int) -> CelSyntaxE
 
 
 def _closing(text: str, at: int) -> int:
-    """Where the `}}` of a part stands: tokens are read, so that strings and maps in the expression may hold braces."""
+    """Where the `}}` of a part stands: tokens are read, so that strings and maps in the expression may hold
+    braces."""
     begin, depth = at, 0
     while at < len(text):
         if depth == 0 and text.startswith("}}", at):

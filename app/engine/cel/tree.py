@@ -1,7 +1,7 @@
 """The syntax tree. Macros (`has`, `all`, `exists`, `exists_one`, `map`, `filter`) are nodes of their own.
 
-Nodes are immutable and compared by identity; `number` is their place in `Tree.nodes`, children before parents, so
-that passes keep what they learn in a list. `start` and `end` are offsets into the text.
+Nodes are immutable and compared by identity; `number` is their place in `Tree.nodes`, children before
+parents, so that passes keep what they learn in a list. `start` and `end` are offsets into the text.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Loop(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comprehension(Node):
-    """`operand.kind(variable, predicate)`, `.map(variable, result)` or `.map(variable, predicate, result)`."""
+    """`x.kind(variable, predicate)`, `x.map(variable, result)` or `x.map(variable, predicate, result)`."""
 
     kind: Loop
     operand: Node

@@ -1,11 +1,13 @@
-"""What a value is: the CEL type of a Python value, and equality. Everything else that handles values builds on this."""
+"""What a value is: the CEL type of a Python value, and equality. Everything else that handles values builds
+on this.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from app.engine.cel.errors import CelBudgetError, CelEvaluationError, ErrorKind
 from app.engine.cel.numbers import UInt
@@ -56,10 +58,6 @@ def no_overload(what: str, *values: object) -> CelEvaluationError:
     return CelEvaluationError(ErrorKind.TYPE, f"{what} is not defined for {kinds}")
 
 
-def fail(what: str, *values: object) -> NoReturn:
-    raise no_overload(what, *values)
-
-
 def charge(budget: Budget, steps: int) -> None:
     """Take `steps` from what is left, or end the evaluation."""
     budget[0] -= steps
@@ -95,7 +93,8 @@ def ne_(budget: Budget, a: Any, b: Any) -> bool:
 
 
 def in_(budget: Budget, a: Any, b: Any) -> bool:
-    """Membership in a list, or of a key in a map. Comparing text costs an eighth of a step, anything else one."""
+    """Membership in a list, or of a key in a map. Comparing text costs an eighth of a step, anything else
+    one."""
     cb = b.__class__
     if cb is list:
         if a.__class__ is str:
@@ -105,7 +104,7 @@ def in_(budget: Budget, a: Any, b: Any) -> bool:
         return any(eq_(budget, a, item) for item in b)
     if cb is dict:
         return find_key(b, a, "in") is not None
-    fail("`in`", a, b)
+    raise no_overload("`in`", a, b)
 
 
 def among_(a: Any, literals: frozenset[Any]) -> bool:
@@ -119,7 +118,7 @@ def find_key(mapping: dict[Any, Any], key: Any, what: str) -> tuple[Any] | None:
     if ck is str:
         return (mapping[key],) if key in mapping else None
     if ck not in _NUMERIC and ck is not bool:
-        fail(what, key, mapping)
+        raise no_overload(what, key, mapping)
     if key not in mapping:
         return None
     if ck is bool or key == 0 or key == 1:
