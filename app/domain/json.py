@@ -3,8 +3,12 @@
 import json
 import re
 import secrets
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
+
+from app.domain.instants import format_instant
 
 
 def _refuse_constant(name: str) -> Any:
@@ -22,7 +26,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Write compact JSON; decimals as numbers in plain notation, everything else as the standard library."""
+    """Write compact JSON: decimals as numbers in plain notation, ids and instants as the API's texts."""
     return _Encoder().encode(value)
 
 
@@ -46,4 +50,8 @@ class _Encoder(json.JSONEncoder):
         if isinstance(o, Decimal):
             self._met_decimal = True
             return f"{_MARK}{o:f}"
+        if isinstance(o, UUID):
+            return str(o)
+        if isinstance(o, datetime):
+            return format_instant(o)
         return super().default(o)

@@ -1,0 +1,238 @@
+"""One request from end to end: identify, limit, read, call the handler, write the answer, note it.
+
+The order of the checks is the contract's (decision A6). Handlers raise the domain's errors; this is the only
+place that turns them, and whatever else goes wrong, into answers.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import sqlalchemy.exc
+from flask import Request as HttpRequest
+from flask import Response
+from pydantic import ValidationError as PydanticError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from app.api import bodies, errors
+from app.api.credentials import Credentials
+from app.api.errors import InternalError, Unavailable
+from app.api.faults import body_error, query_error
+from app.api.fields import KEY_LENGTH_MAX, parse_uuid
+from app.api.limits import Limit, RateLimiter, unlimited
+from app.api.measures import Measures
+from app.api.recorder import BODY_BYTES_MAX as LOGGED_BYTES_MAX
+from app.api.recorder import Noted, Recorder
+from app.api.request_ids import request_id_of
+from app.api.routing import Reply, Request, Route, is_id
+from app.domain.errors import (
+    DomainError,
+    InvalidRequest,
+    PayloadTooLarge,
+    TooManyRequests,
+    Unauthorized,
+    ValidationError,
+)
+from app.domain.ids import new_id
+from app.domain.json import dumps
+from app.observe import log
+from app.store.identities import Identity
+
+NOBODY = Identity(new_id(), new_id(), 0, 0)  # Stands in for the identity on public routes; owns nothing.
+
+
+class Server:
+    """What requests share within a process: the known keys, the limiter and the recorder."""
+
+    def __init__(
+        self, credentials: Credentials, limiter: RateLimiter, recorder: Recorder, measures: Measures
+    ) -> None:
+        """Take the parts; a test may bring its own."""
+        self.credentials = credentials
+        self.limiter = limiter
+        self.recorder = recorder
+        self.measures = measures
+
+    def serve(self, route: Route, http: HttpRequest, parameters: Mapping[str, str]) -> Response:
+        """Answer a request to a route; every outcome is an answer."""
+        started = time.perf_counter()
+        request_id = request_id_of(http.headers.get("X-Request-Id"))
+        identity = NOBODY
+        limit: Limit | None = None
+        raw = b""
+        error: DomainError | None = None
+        reply: Reply | None = None
+        try:
+            if not route.public:
+                identity = self._identify(http)
+                limit = self.limiter.take(identity)
+                if not limit.allowed:
+                    raise too_many(limit)
+            path = path_of(route, parameters)
+            query = query_of(route, http)
+            raw = raw_of(route, http)
+            body = body_of(route, http, raw)
+            reply = route.handler(Request(
+                identity.organization_id, identity.api_key_id, request_id, route.operation_id, path, query,
+                body, raw,
+            ))
+            response = respond(reply)
+        except DomainError as known:
+            error = known
+            response = errors.respond(known, request_id, http.headers.get("Accept"))
+        except Exception as unknown:
+            error = outcome_of(unknown, request_id, route)
+            response = errors.respond(error, request_id, http.headers.get("Accept"))
+        limit = limit or getattr(error, "limit", None)
+        write_headers(response, request_id, limit)
+        seconds = time.perf_counter() - started
+        self.measures.count(route.method, route.pattern, response.status_code, seconds)
+        if identity is not NOBODY:
+            self._note(route, http, identity, request_id, raw, response, error, reply, seconds)
+        return response
+
+    def _identify(self, http: HttpRequest) -> Identity:
+        try:
+            return self.credentials.identify(http.headers)
+        except Unauthorized as refusal:
+            limit = self.limiter.take_failure(http.remote_addr or "unknown")
+            if not limit.allowed:
+                raise too_many(limit) from None
+            refusal.limit = limit  # type: ignore[attr-defined]
+            raise
+
+    def _note(
+        self, route: Route, http: HttpRequest, identity: Identity, request_id: str, raw: bytes,
+        response: Response, error: DomainError | None, reply: Reply | None, seconds: float,
+    ) -> None:
+        environ = http.environ
+        bodies_kept = route.log_bodies
+        self.recorder.note(Noted(
+            identity.organization_id, identity.api_key_id, request_id, environ["REQUEST_METHOD"], http.path,
+            route.pattern, response.status_code, seconds, None if error is None else error.code,
+            time.monotonic(), raw[: LOGGED_BYTES_MAX + 1] if bodies_kept else b"",
+            response.get_data()[: LOGGED_BYTES_MAX + 1] if bodies_kept else b"",
+            environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT"), 0 if reply is None else reply.events,
+        ))
+
+
+def too_many(limit: Limit) -> TooManyRequests:
+    """Return the error for an empty bucket."""
+    error = TooManyRequests()
+    error.retry_after = limit.retry_after
+    error.limit = limit  # type: ignore[attr-defined]
+    return error
+
+
+def path_of(route: Route, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the path parameters, UUIDs as such."""
+    found: dict[str, Any] = {}
+    for name, text in parameters.items():
+        if is_id(name):
+            try:
+                found[name] = parse_uuid(text)
+            except ValueError:
+                raise ValidationError(details={name: "must be a UUID"}) from None
+        else:
+            if len(text) > KEY_LENGTH_MAX or not text.isprintable():
+                raise ValidationError(details={
+                    name: f"must have at most {KEY_LENGTH_MAX} characters and no control characters"
+                })
+            found[name] = text
+    return found
+
+
+def query_of(route: Route, http: HttpRequest) -> Any:
+    """Return the validated query."""
+    if route.query is None and not http.query_string:
+        return None
+    values: dict[str, str] = {}
+    for name, texts in http.args.lists():
+        if len(texts) > 1:
+            raise InvalidRequest("A query parameter was given twice", {name[:100]: "must be given once"})
+        if "\x00" in texts[0]:
+            raise ValidationError(details={name[:100]: "must not contain NUL"})
+        values[name] = texts[0]
+    if route.query is None:
+        if values:
+            raise InvalidRequest(
+                "Unknown query parameter", {name[:100]: "is not a known field" for name in list(values)[:100]}
+            )
+        return None
+    try:
+        return route.query.model_validate(values)
+    except PydanticError as error:
+        raise query_error(error, values) from None
+
+
+def raw_of(route: Route, http: HttpRequest) -> bytes:
+    """Return the bytes of the body, if the operation has one; too many are an error."""
+    if route.body is None and route.content_types == ("application/json",):
+        return b""
+    http.max_content_length = route.body_bytes_max
+    try:
+        raw = http.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(f"Request body is larger than {route.body_bytes_max} bytes") from None
+    if not raw and route.body_optional:
+        return b""
+    if http.mimetype not in route.content_types:
+        raise InvalidRequest(f"Content-Type must be {' or '.join(route.content_types)}")
+    return raw
+
+
+def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:
+    """Return the validated body; the header Idempotency-Key stands in for the field (decision A2)."""
+    if route.body is None:
+        return None
+    if not raw and not route.body_optional:
+        raise InvalidRequest("Request body is required")
+    data = bodies.parse(raw) if raw else {}
+    key = http.headers.get("Idempotency-Key")
+    has_field = "idempotency_key" in route.body.model_fields
+    offered = key is not None and has_field and isinstance(data, dict)
+    if offered and data.setdefault("idempotency_key", key) != key:
+        raise InvalidRequest("Idempotency-Key and idempotency_key differ")
+    try:
+        return route.body.model_validate(data)
+    except PydanticError as error:
+        raise body_error(error, data) from None
+
+
+def respond(reply: Reply) -> Response:
+    """Write a handler's answer."""
+    if reply.text is not None:
+        response = Response(reply.text, reply.status, content_type=reply.content_type)
+    elif reply.body is None:
+        response = Response(status=reply.status)
+        del response.headers["Content-Type"]
+    else:
+        response = Response(dumps(reply.body), reply.status, content_type="application/json")
+    if reply.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    for name, value in reply.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def outcome_of(error: Exception, request_id: str, route: Route) -> DomainError:
+    """Return what the client is told about an exception that is no refusal; the log is told everything."""
+    away = (psycopg.OperationalError, sqlalchemy.exc.TimeoutError, sqlalchemy.exc.OperationalError)
+    if isinstance(error, away):
+        log("api").warning("unavailable", request_id=request_id, route=route.pattern, error=repr(error))
+        return Unavailable()
+    log("api").error("internal error", request_id=request_id, route=route.pattern, exc_info=error)
+    return InternalError()
+
+
+def write_headers(response: Response, request_id: str, limit: Limit | None) -> None:
+    """Put the headers on a response that every response carries (decision A2)."""
+    shown = limit or unlimited()
+    headers = response.headers
+    headers["X-Request-Id"] = request_id
+    headers["X-RateLimit-Limit"] = str(shown.limit)
+    headers["X-RateLimit-Remaining"] = str(shown.remaining)
+    headers["X-RateLimit-Reset"] = str(shown.reset_at)
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cache-Control"] = "no-store"
