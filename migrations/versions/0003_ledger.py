@@ -38,14 +38,13 @@ CREATE TABLE accounts (
     CHECK ((id < 0) = (owner_type LIKE 'SYSTEM%'))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
--- What the postings of a system account sum up to, through the entry named; the tail is added when read.
+-- What the sealed postings of a system account sum up to; the unsealed tail is added when it is read.
 CREATE TABLE system_balances (
     organization_id uuid NOT NULL,
     account_id bigint NOT NULL,
     balance numeric(38, 18) NOT NULL DEFAULT 0,
-    through_entry_id uuid NOT NULL,
     PRIMARY KEY (organization_id, account_id)
-);
+) WITH (fillfactor = 50);
 
 CREATE TABLE journal_entries (
     organization_id uuid NOT NULL,
@@ -61,9 +60,12 @@ CREATE TABLE journal_entries (
     created_at timestamptz NOT NULL,
     -- SHA-256 over salt, description and reference; the texts stand in journal_texts, erasable.
     text_hash bytea CHECK (length(text_hash) = 32),
-    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    -- The number of the writing transaction: sealing follows commits with it (bigint, as BRIN knows no xid8).
+    transaction_id bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     PRIMARY KEY (organization_id, id)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+CREATE INDEX journal_entries_transaction ON journal_entries USING brin (transaction_id)
+    WITH (pages_per_range = 16, autosummarize = on);
 
 CREATE TABLE journal_texts (
     organization_id uuid NOT NULL,
@@ -129,6 +131,9 @@ CREATE INDEX lots_live ON lots (organization_id, account_id, created_at, id) WHE
 CREATE INDEX lots_account ON lots (organization_id, account_id, created_at, id);
 CREATE INDEX lots_expiring ON lots (expires_at, organization_id, account_id)
     WHERE remaining > 0 AND bucket <> 'HELD' AND expires_at IS NOT NULL;
+-- What is due of one account, so that reading a balance never walks its other lots.
+CREATE INDEX lots_due ON lots (organization_id, account_id, expires_at)
+    WHERE remaining > 0 AND bucket <> 'HELD' AND expires_at IS NOT NULL;
 CREATE INDEX lots_maturing ON lots (matures_at, organization_id, account_id)
     WHERE remaining > 0 AND bucket = 'DEFERRED';
 
@@ -136,7 +141,7 @@ CREATE INDEX lots_maturing ON lots (matures_at, organization_id, account_id)
 CREATE TABLE lot_movements (
     organization_id uuid NOT NULL,
     entry_id uuid NOT NULL,
-    line smallint NOT NULL CHECK (line >= 1),
+    line integer NOT NULL CHECK (line >= 1),
     lot_id uuid NOT NULL,
     kind text NOT NULL
         CHECK (kind IN ('CREATED', 'CONSUMED', 'RESTORED', 'MOVED', 'EXPIRED', 'SPLIT', 'REPAID')),
@@ -155,6 +160,24 @@ CREATE TABLE journal_seals (
     PRIMARY KEY (organization_id, sequence_number),
     UNIQUE (organization_id, entry_id)
 );
+
+-- Every entry of a transaction below this number is sealed.
+CREATE TABLE seal_horizon (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    transaction_id bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+INSERT INTO seal_horizon DEFAULT VALUES;
+
+-- Where the auditor stands, and the last seal it saw: a chain that ends before it has lost its tail.
+CREATE TABLE audits (
+    organization_id uuid PRIMARY KEY,
+    account_id bigint NOT NULL DEFAULT 0,
+    checked_sequence bigint NOT NULL DEFAULT 0,
+    head_sequence bigint NOT NULL DEFAULT 0,
+    head_hash bytea CHECK (length(head_hash) = 32),
+    violations bigint NOT NULL DEFAULT 0,
+    audited_at timestamptz
+) WITH (fillfactor = 50);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,0 +1,165 @@
+"""Writing plans down: the only statements that change accounts, lots and the journal.
+
+Set-based: one statement a table, its rows as one JSON parameter, nothing fetched, so that a pipeline can
+carry them. The caller holds the locks of the owners; balances are written as what they are now, not as
+differences.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.ledger.accounts import Account, Lot
+from app.ledger.chain import text_hash
+from app.ledger.entries import Entry, Movement, Plan
+
+_ENTRIES = """
+WITH e AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(entries)s::jsonb) AS e(o uuid, i uuid, g uuid, a uuid, t text,
+        v bigint, r uuid, k uuid, c timestamptz, h text, s text, d text, f text)
+), journal AS (
+    INSERT INTO journal_entries (organization_id, id, program_id, asset_id, action_type, event_seq, rule_id,
+        api_key_id, created_at, text_hash)
+    SELECT o, i, g, a, t, v, r, k, c, decode(h, 'hex') FROM e
+), texts AS (
+    INSERT INTO journal_texts (organization_id, entry_id, salt, description, reference_id)
+    SELECT o, i, decode(s, 'hex'), d, f FROM e WHERE s IS NOT NULL
+)
+INSERT INTO postings (organization_id, entry_id, line, account_id, bucket, amount)
+SELECT o, e, l, a, b, m FROM jsonb_to_recordset(%(postings)s::jsonb)
+    AS p(o uuid, e uuid, l smallint, a bigint, b text, m numeric)
+"""
+
+_ACCOUNTS = """
+INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, available, held, deferred,
+    overdrawn, updated_at)
+SELECT o, i, t, w, a, v, h, d, x, %(now)s FROM jsonb_to_recordset(%(accounts)s::jsonb)
+    AS r(o uuid, i bigint, t text, w uuid, a uuid, v numeric, h numeric, d numeric, x boolean)
+ORDER BY o, i
+ON CONFLICT (organization_id, id) DO UPDATE SET available = excluded.available, held = excluded.held,
+    deferred = excluded.deferred, overdrawn = excluded.overdrawn, updated_at = excluded.updated_at
+"""
+
+_LOTS = """
+INSERT INTO lots (organization_id, id, account_id, entry_id, program_id, parent_lot_id, bucket, amount,
+    remaining, expired, provisional, reference_id, created_at, expires_at, matures_at)
+SELECT o, i, a, e, g, p, b, m, r, x, v, f, c, xa, ma FROM jsonb_to_recordset(%(lots)s::jsonb)
+    AS r(o uuid, i uuid, a bigint, e uuid, g uuid, p uuid, b text, m numeric, r numeric, x boolean, v boolean,
+        f text, c timestamptz, xa timestamptz, ma timestamptz)
+ON CONFLICT (organization_id, id) DO UPDATE SET bucket = excluded.bucket, remaining = excluded.remaining,
+    expired = excluded.expired, provisional = excluded.provisional, reference_id = excluded.reference_id,
+    expires_at = excluded.expires_at
+"""
+
+_MOVEMENTS = """
+INSERT INTO lot_movements (organization_id, entry_id, line, lot_id, kind, amount)
+SELECT o, e, l, i, k, m FROM jsonb_to_recordset(%(movements)s::jsonb)
+    AS r(o uuid, e uuid, l integer, i uuid, k text, m numeric)
+"""
+
+
+class Executes(Protocol):
+    """A connection or a cursor, inside a pipeline or not."""
+
+    def execute(self, query: Any, params: Any = None) -> Any:
+        """Run a statement."""
+
+
+def write(
+    c: Executes, entries: Sequence[Entry], accounts: Iterable[Account], lots: Iterable[Lot],
+    movements: Iterable[Movement], now: datetime,
+) -> None:
+    """Write entries with postings and texts, new balances, lots and movements; nothing is fetched.
+
+    An account or lot that changed more than once is given once, as it stands at the end. Rows may belong to
+    several organizations. The database raises a check violation for an entry that does not balance and for
+    a balance below zero that nobody allowed.
+    """
+    if not entries:
+        return
+    c.execute(_ENTRIES, {"entries": _json(_entry_rows(entries)), "postings": _json(_posting_rows(entries))})
+    c.execute(_ACCOUNTS, {"accounts": _json([_account_row(each) for each in accounts]), "now": now})
+    lot_rows = [_lot_row(each) for each in lots]
+    if lot_rows:
+        c.execute(_LOTS, {"lots": _json(lot_rows)})
+    movement_rows = [
+        {"o": m.organization_id.hex, "e": m.entry_id.hex, "l": m.line, "i": m.lot_id.hex, "k": m.kind,
+         "m": str(m.amount)}
+        for m in movements
+    ]
+    if movement_rows:
+        c.execute(_MOVEMENTS, {"movements": _json(movement_rows)})
+
+
+def write_plans(c: Executes, plans: Sequence[Plan], now: datetime) -> None:
+    """Write several plans made one after another, each from the outcome of the ones before it."""
+    accounts = {(each.organization_id, each.id): each for plan in plans for each in plan.accounts}
+    lots = {(each.organization_id, each.id): each for plan in plans for each in plan.lots}
+    write(
+        c, [entry for plan in plans for entry in plan.entries], accounts.values(), lots.values(),
+        [movement for plan in plans for movement in plan.movements], now,
+    )
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _entry_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    salts = secrets.token_bytes(16 * len(entries))
+    rows = []
+    for index, entry in enumerate(entries):
+        row: dict[str, Any] = {
+            "o": entry.organization_id.hex, "i": entry.id.hex, "a": entry.asset_id.hex,
+            "t": entry.action_type, "v": entry.event_seq, "c": entry.created_at.isoformat(),
+        }
+        if entry.program_id is not None:
+            row["g"] = entry.program_id.hex
+        if entry.rule_id is not None:
+            row["r"] = entry.rule_id.hex
+        if entry.api_key_id is not None:
+            row["k"] = entry.api_key_id.hex
+        if entry.description is not None or entry.reference_id is not None:
+            salt = salts[16 * index : 16 * index + 16]
+            row["h"] = text_hash(salt, entry.description, entry.reference_id).hex()
+            row["s"] = salt.hex()
+            row["d"] = entry.description
+            row["f"] = entry.reference_id
+        rows.append(row)
+    return rows
+
+
+def _posting_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    return [
+        {"o": entry.organization_id.hex, "e": entry.id.hex, "l": line, "a": posting.account_id,
+         "b": posting.bucket, "m": str(posting.amount)}
+        for entry in entries
+        for line, posting in enumerate(entry.postings, start=1)
+    ]
+
+
+def _account_row(account: Account) -> dict[str, Any]:
+    return {
+        "o": account.organization_id.hex, "i": account.id, "t": account.owner_type, "w": account.owner_id.hex,
+        "a": account.asset_id.hex, "v": str(account.available), "h": str(account.held),
+        "d": str(account.deferred), "x": account.overdrawn,
+    }
+
+
+def _lot_row(lot: Lot) -> dict[str, Any]:
+    return {
+        "o": lot.organization_id.hex, "i": lot.id.hex, "a": lot.account_id, "e": lot.entry_id.hex,
+        "g": _hex(lot.program_id), "p": _hex(lot.parent_lot_id), "b": lot.bucket, "m": str(lot.amount),
+        "r": str(lot.remaining), "x": lot.expired, "v": lot.provisional, "f": lot.reference_id,
+        "c": lot.created_at.isoformat(), "xa": _instant(lot.expires_at), "ma": _instant(lot.matures_at),
+    }
+
+
+def _hex(value: UUID | None) -> str | None:
+    return None if value is None else value.hex
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()

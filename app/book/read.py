@@ -1,0 +1,165 @@
+"""Reading accounts and lots as the ledger's values: what plans start from.
+
+`start_…` and `read_…` are the two halves of one query, for use in a pipeline.
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.domain.names import Bucket, OwnerType
+from app.ledger.accounts import Account, AccountKey, Lot
+
+_ACCOUNTS = """
+SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
+    a.overdrawn
+FROM jsonb_to_recordset(%(keys)s::jsonb) AS k(o uuid, w uuid, a uuid)
+JOIN accounts a ON a.organization_id = k.o AND a.owner_id = k.w AND a.asset_id = k.a AND a.id > 0
+"""
+
+_OF_OWNERS = """
+SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
+    a.overdrawn
+FROM jsonb_to_recordset(%(owners)s::jsonb) AS k(o uuid, w uuid)
+JOIN accounts a ON a.organization_id = k.o AND a.owner_id = k.w AND a.id > 0
+"""
+
+LOT_COLUMNS = """l.organization_id, l.id, l.account_id, l.entry_id, l.program_id, l.parent_lot_id, l.bucket,
+    l.amount, l.remaining, l.expired, l.provisional, l.reference_id, l.created_at, l.expires_at,
+    l.matures_at"""
+
+_LOTS = f"""
+SELECT k.w AS owner_id, k.a AS asset_id, {LOT_COLUMNS}
+FROM jsonb_to_recordset(%(keys)s::jsonb) AS k(o uuid, w uuid, a uuid)
+JOIN accounts a ON a.organization_id = k.o AND a.owner_id = k.w AND a.asset_id = k.a AND a.id > 0
+CROSS JOIN LATERAL (
+    SELECT * FROM lots l
+    WHERE l.organization_id = a.organization_id AND l.account_id = a.id AND l.remaining > 0
+    ORDER BY l.created_at, l.id LIMIT %(first)s
+) l
+"""
+
+_LOTS_BY_ID = f"""
+SELECT {LOT_COLUMNS} FROM lots l
+WHERE l.organization_id = %(organization_id)s AND l.id = ANY(%(ids)s::uuid[])
+"""
+
+_DUE = """
+SELECT l.organization_id, a.owner_id, a.asset_id, l.bucket, sum(l.remaining) AS amount
+FROM jsonb_to_recordset(%(accounts)s::jsonb) AS k(o uuid, i bigint)
+JOIN lots l ON l.organization_id = k.o AND l.account_id = k.i AND l.remaining > 0 AND l.bucket <> 'HELD'
+    AND l.expires_at IS NOT NULL AND l.expires_at <= %(now)s
+JOIN accounts a ON a.organization_id = k.o AND a.id = k.i
+GROUP BY 1, 2, 3, 4
+"""
+
+_ALL = 2_000_000_000  # LIMIT for everything: a NULL parameter would leave the planner without an estimate.
+
+
+def accounts(c: Connection, keys: Collection[AccountKey]) -> dict[AccountKey, Account]:
+    """Return the accounts that exist among `keys`, without their lots."""
+    return read_accounts(start_accounts(c, keys))
+
+
+def start_accounts(c: Connection, keys: Collection[AccountKey]) -> Any:
+    """Start the query of `accounts`."""
+    return c.execute(_ACCOUNTS, {"keys": _keys(keys)})
+
+
+def start_accounts_of(c: Connection, owners: Iterable[tuple[UUID, UUID]]) -> Any:
+    """Start the query of all accounts of owners (organization and id); finish with `read_accounts`."""
+    return c.execute(_OF_OWNERS, {"owners": json.dumps([{"o": o.hex, "w": w.hex} for o, w in owners])})
+
+
+def read_accounts(cursor: Any) -> dict[AccountKey, Account]:
+    """Finish a query of accounts."""
+    found = [
+        Account(
+            row["organization_id"], row["id"], OwnerType(row["owner_type"]), row["owner_id"], row["asset_id"],
+            row["available"], row["held"], row["deferred"], row["overdrawn"],
+        )
+        for row in cursor.fetchall()
+    ]
+    return {account.key: account for account in found}
+
+
+def start_lots(c: Connection, keys: Collection[AccountKey], first: int | None = None) -> Any:
+    """Start the query of live lots in FIFO order; with `first`, of no more than so many of each account."""
+    return c.execute(_LOTS, {"keys": _keys(keys), "first": _ALL if first is None else first})
+
+
+def read_lots(cursor: Any) -> dict[AccountKey, list[Lot]]:
+    """Finish a query of lots."""
+    found: dict[AccountKey, list[Lot]] = {}
+    for row in cursor.fetchall():
+        key = AccountKey(row["organization_id"], row["owner_id"], row["asset_id"])
+        found.setdefault(key, []).append(lot_of(row))
+    return found
+
+
+def with_lots(
+    found: dict[AccountKey, Account], lots: dict[AccountKey, list[Lot]], keys: Collection[AccountKey],
+    first: int | None = None,
+) -> dict[AccountKey, Account]:
+    """Return the accounts with the lots that were read for `keys`; fewer than `first` means all there are."""
+    complete = dict(found)
+    for key in keys:
+        if key in found:
+            read = sorted(lots.get(key, ()), key=lambda lot: (lot.created_at, lot.id))
+            complete[key] = replace(
+                found[key], lots=tuple(read), lots_complete=first is None or len(read) < first
+            )
+    return complete
+
+
+def accounts_with_lots(
+    c: Connection, keys: Collection[AccountKey], first: int | None = None
+) -> dict[AccountKey, Account]:
+    """Return accounts with their live lots, all or the first ones."""
+    return with_lots(accounts(c, keys), read_lots(start_lots(c, keys, first)), keys, first)
+
+
+def lots_by_id(c: Connection, organization_id: UUID, ids: Collection[UUID]) -> dict[UUID, Lot]:
+    """Return lots by id, live or not: a reversal restores what was consumed."""
+    rows = c.execute(_LOTS_BY_ID, {"organization_id": organization_id, "ids": list(ids)}).fetchall()
+    return {row["id"]: lot_of(row) for row in rows}
+
+
+def due(
+    c: Connection, found: Iterable[Account], now: datetime
+) -> dict[AccountKey, dict[Bucket, Decimal]]:
+    """Return what is past its date but not yet posted as expired: readers leave it out (decision E4)."""
+    return read_due(start_due(c, found, now))
+
+
+def start_due(c: Connection, found: Iterable[Account], now: datetime) -> Any:
+    """Start the query of `due`."""
+    rows = [{"o": account.organization_id.hex, "i": account.id} for account in found]
+    return c.execute(_DUE, {"accounts": json.dumps(rows), "now": now})
+
+
+def read_due(cursor: Any) -> dict[AccountKey, dict[Bucket, Decimal]]:
+    """Finish the query of `due`."""
+    sums: dict[AccountKey, dict[Bucket, Decimal]] = {}
+    for row in cursor.fetchall():
+        key = AccountKey(row["organization_id"], row["owner_id"], row["asset_id"])
+        sums.setdefault(key, {})[Bucket(row["bucket"])] = row["amount"]
+    return sums
+
+
+def lot_of(row: dict[str, Any]) -> Lot:
+    """Return the lot that a row of LOT_COLUMNS tells of."""
+    return Lot(
+        row["organization_id"], row["id"], row["account_id"], row["entry_id"], row["program_id"],
+        row["parent_lot_id"], Bucket(row["bucket"]), row["amount"], row["remaining"], row["expired"],
+        row["provisional"], row["reference_id"], row["created_at"], row["expires_at"], row["matures_at"],
+    )
+
+
+def _keys(keys: Collection[AccountKey]) -> str:
+    return json.dumps([{"o": o.hex, "w": w.hex, "a": a.hex} for o, w, a in keys])
