@@ -62,6 +62,14 @@ class Lot:
             self.reference_id, self.created_at, self.expires_at, self.matures_at,
         )
 
+    def restored(self, remaining: Decimal, expires_at: datetime | None) -> "Lot":
+        """Return the lot with value put back, and the date at which that expires."""
+        return Lot(
+            self.organization_id, self.id, self.account_id, self.entry_id, self.program_id,
+            self.parent_lot_id, self.bucket, self.amount, remaining, False, self.provisional,
+            self.reference_id, self.created_at, expires_at, self.matures_at,
+        )
+
     def moved(self, bucket: Bucket, reference_id: str | None = None) -> "Lot":
         """Return the lot in another bucket, stamped with the reference of the operation that moved it."""
         return Lot(

@@ -28,12 +28,16 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LotFilter:
-    """Which lots a caller wants: by id, by when they were earned, by the reference they are held under."""
+    """Which lots a caller wants: by id, by when they were earned (both bounds included)."""
 
     lot_ids: frozenset[UUID] | None = None
     earned_from: datetime | None = None
     earned_to: datetime | None = None
-    reference_id: str | None = None
+
+    def given(self) -> list[str]:
+        """Name the conditions that are set."""
+        values = {"lot_ids": self.lot_ids, "earned_from": self.earned_from, "earned_to": self.earned_to}
+        return [name for name, value in values.items() if value is not None]
 
     def admits(self, lot: Lot) -> bool:
         """Whether the lot fits every condition given."""
@@ -41,7 +45,6 @@ class LotFilter:
             (self.lot_ids is None or lot.id in self.lot_ids)
             and (self.earned_from is None or lot.created_at >= self.earned_from)
             and (self.earned_to is None or lot.created_at <= self.earned_to)
-            and (self.reference_id is None or lot.reference_id == self.reference_id)
         )
 
 
@@ -149,12 +152,16 @@ def expire_due(draft: Draft, account: OpenAccount, only: Callable[[Lot], bool] =
 
     Spending calls this first, so that it never uses an expired lot; no event or key is named as the cause.
     """
+    post_expiry(draft, account, [lot for lot in account.lots() if lot.is_due(draft.now) and only(lot)])
+
+
+def post_expiry(draft: Draft, account: OpenAccount, lots: Sequence[Lot]) -> None:
+    """Post the expiry of these live lots, an entry for each program whose lots they are."""
     due: dict[UUID | None, list[Lot]] = {}
-    for lot in account.lots():
-        if lot.is_due(draft.now) and only(lot):
-            due.setdefault(lot.program_id, []).append(lot)
-    for program_id, lots in due.items():
-        _expire(draft, account, program_id, lots)
+    for lot in lots:
+        due.setdefault(lot.program_id, []).append(lot)
+    for program_id, theirs in due.items():
+        _expire(draft, account, program_id, theirs)
 
 
 def _expire(draft: Draft, account: OpenAccount, program_id: UUID | None, lots: list[Lot]) -> None:
