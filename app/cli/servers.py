@@ -31,7 +31,7 @@ class Servers:
     outside: dict[str, str]
 
     @classmethod
-    def prepare(cls, folder: DataFolder, configured: Settings, durable: bool = True) -> "Servers":
+    def prepare(cls, folder: DataFolder, configured: Settings) -> "Servers":
         """Ask the outside servers, make the data of our own. Raises Failure."""
         outside = {}
         if configured.database_url:
@@ -47,13 +47,12 @@ class Servers:
             postgres = prepare(
                 postgres_binaries(),
                 folder.postgres,
-                free_port(POSTGRES_PORT if durable else 0),
+                free_port(POSTGRES_PORT),
                 folder.secret("owner-password"),
                 folder.secret("app-password"),
-                durable,
             )
         if not configured.redis_url:
-            port = free_port(VALKEY_PORT if durable else 0)
+            port = free_port(VALKEY_PORT)
             valkey = Valkey(valkey_binary(), folder.valkey, port, folder.secret("valkey-password"))
         return cls(folder, postgres, valkey, outside)
 

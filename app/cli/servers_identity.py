@@ -71,18 +71,24 @@ def choose(binaries: Path, cluster: Path) -> Identity:
         # In a user namespace of its own the server sees an ordinary user; outside, the files stay root's.
         namespace = ("unshare", "--user", f"--map-user={nobody}", f"--map-group={nobody}", "--")
         ways.insert(0, Identity(namespace, binaries, cluster))
-    shelter = SHELTERS / f"florin-{hashlib.sha256(str(cluster).encode()).hexdigest()[:16]}"
-    if not shelter.exists():
+    # Data that had to move stays where it is.
+    shelter = SHELTERS / f"florin-{_digest(binaries)}"
+    sheltered = shelter / f"postgres-{_digest(cluster)}"
+    if not sheltered.exists():
         for way in ways:
             if way.works():
                 return way
-    moved = _as_user(_sheltered(binaries, shelter), shelter / "postgres", nobody, f"database in {shelter}")
+    moved = _as_user(_sheltered(binaries, shelter), sheltered, nobody, f"database in {sheltered}")
     if moved.works():
         return moved
     raise Failure(
         "PostgreSQL refuses to run as root and this machine lets no other user run it: "
         "run as a plain user, or set DATABASE_URL to a server of your own."
     )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:16]
 
 
 def _as_user(binaries: Path, cluster: Path, user: int, note: str = "") -> Identity:

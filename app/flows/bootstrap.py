@@ -13,6 +13,9 @@ FIRST_KEY = "First key"
 # The first tenant is the operator's own: generous, yet bounded.
 RATE_LIMIT_PER_SECOND = 10_000
 RATE_LIMIT_BURST = 20_000
+# Every later one starts with the contract's limit (decision A3).
+GUEST_LIMIT_PER_SECOND = 10
+GUEST_LIMIT_BURST = 30
 
 
 def ensure_first_organization(key: str) -> bool:
