@@ -7,7 +7,7 @@ from uuid import UUID
 from app.db import read_clock, transaction
 from app.domain.errors import InvalidRequest, NotFound, ProgramArchived, ValidationError
 from app.domain.ids import new_id
-from app.store import ledger_entities, programs
+from app.store import ledger_entities, programs, rulesets
 
 
 def create(
@@ -16,10 +16,13 @@ def create(
 ) -> dict[str, Any]:
     """Create a program; it starts ACTIVE."""
     with transaction() as c:
-        return programs.insert(
-            c, organization_id, new_id(), read_clock(c), name=name, description=description,
+        now = read_clock(c)
+        program = programs.insert(
+            c, organization_id, new_id(), now, name=name, description=description,
             on_unknown_participant=on_unknown_participant, reversal_grace=reversal_grace,
         )
+        rulesets.renew(c, organization_id, program["id"], now)
+        return program
 
 
 def change(organization_id: UUID, program_id: UUID, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,10 @@ def change(organization_id: UUID, program_id: UUID, changes: Mapping[str, Any]) 
         changed = {**program, **changes, **target}
         if moves:
             changed["deleted_at"] = now if changes["status"] == "ARCHIVED" else None
-        return programs.update(c, organization_id, changed, now)
+        updated = programs.update(c, organization_id, changed, now)
+        if updated["name"] != program["name"] or updated["reversal_grace"] != program["reversal_grace"]:
+            rulesets.renew(c, organization_id, program_id, now)
+        return updated
 
 
 def redemption_target(program: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
