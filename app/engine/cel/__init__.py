@@ -20,6 +20,7 @@ from app.engine.cel.errors import (
 )
 from app.engine.cel.explain import Explanation, State, Step
 from app.engine.cel.index import event_types as tree_event_types
+from app.engine.cel.portable import check_portable
 from app.engine.cel.program import Kind, Program, compile, compile_in  # noqa: A004
 from app.engine.cel.reads import Reads
 from app.engine.cel.template import Template, compile_template
@@ -48,6 +49,7 @@ __all__ = [
     "State",
     "Step",
     "Template",
+    "check_portable",
     "compile",
     "compile_in",
     "compile_template",

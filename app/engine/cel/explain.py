@@ -1,16 +1,19 @@
-"""Explanations: the tree of an evaluation. The traced form of a program records every sub-expression
-through a Recorder; this module turns the record into a tree of steps that a person (or the API) can read.
+"""Explanations: the tree of an evaluation, sub-expression by sub-expression.
+
+A program that raises nothing is run in its logged form, which appends (node, value) to a log as it goes.
+When anything raises, even if `||` absorbs it, the traced form is run, in which a Recorder stands around
+every node. Both forms come from the generator that made the program, so an explanation cannot disagree with
+the evaluation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.engine.cel.errors import CelBudgetError, CelEvaluationError
-from app.engine.cel.tree import Literal, Node, Tree, children
+from app.engine.cel.tree import Binary, Literal, Node, Tree, children
 
 
 class State(Enum):
@@ -21,10 +24,10 @@ class State(Enum):
     NOT_EVALUATED = "not_evaluated"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One sub-expression. `start` and `end` are offsets into the rule's text. In a loop `value` is that of
-    the last round, which is the one that decided, and `times` counts the rounds."""
+class Step(NamedTuple):
+    """One sub-expression. `start` and `end` are offsets into the rule's text, `text` is what stands there.
+    In a loop `value` is that of the last round, which is the one that decided, and `times` counts the
+    rounds."""
 
     start: int
     end: int
@@ -33,34 +36,35 @@ class Step:
     value: object
     error: str | None
     times: int
-    children: tuple[Step, ...]
+    children: tuple[Any, ...]
 
     def walk(self) -> Iterator[Step]:
+        """This step and all below it, parents first."""
         yield self
         for child in self.children:
             yield from child.walk()
 
+    @property
+    def failed_at(self) -> Step | None:
+        """The smallest sub-expression that the error of this one came from."""
+        if self.state is not State.ERROR:
+            return None
+        step: Step = self
+        while True:
+            failed = (c for c in step.children if c.state is State.ERROR and c.error == step.error)
+            inner = next(failed, None)
+            if inner is None:
+                return step
+            step = inner
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+
+class Explanation(NamedTuple):
     """`value`, or `error` when there is none: exactly what `evaluate` gives. `root` is the whole
     expression."""
 
     value: object
     error: CelEvaluationError | CelBudgetError | None
     root: Step
-
-    @property
-    def failed_at(self) -> Step | None:
-        """The smallest sub-expression whose error became the error of the whole."""
-        if self.error is None or self.root.state is not State.ERROR:
-            return None
-        step = self.root
-        while True:
-            inner = next((c for c in step.children if c.state is State.ERROR and c.error == step.error), None)
-            if inner is None:
-                return step
-            step = inner
 
 
 class Recorder:
@@ -74,6 +78,7 @@ class Recorder:
         self.times = [0] * size
 
     def record(self, number: int, evaluate: Callable[[], Any]) -> Any:
+        """The value of a node, remembered; an error is remembered and raised again."""
         self.times[number] += 1
         try:
             value = evaluate()
@@ -84,43 +89,61 @@ class Recorder:
         self.errors[number] = None
         return value
 
-
-def explanation(
-    tree: Tree, recorder: Recorder, value: object, error: CelEvaluationError | CelBudgetError | None
-) -> Explanation:
-    steps: list[Step] = []
-    by_number: dict[int, Step] = {}
-    parents_evaluated = _evaluated_parents(tree, recorder)
-    # Children have smaller numbers than their parents, so one pass in order builds the tree bottom-up.
-    for node in tree.nodes:
-        inner = tuple(by_number[child.number] for child in children(node))
-        step = _step(tree, node, recorder, inner, node.number in parents_evaluated)
-        by_number[node.number] = step
-        steps.append(step)
-    return Explanation(value, error, by_number[tree.root.number])
+    def replay(self, log: list[tuple[int, Any]]) -> None:
+        """What a logged evaluation did, as if it had been recorded."""
+        values, times = self.values, self.times
+        for number, value in log:
+            values[number] = value
+            times[number] += 1
 
 
-def _evaluated_parents(tree: Tree, recorder: Recorder) -> set[int]:
-    """Nodes below an evaluated one: literals record nothing, they are evaluated whenever their parent is."""
-    return {
-        child.number for node in tree.nodes if recorder.times[node.number] for child in children(node)
-    } | {tree.root.number}
+class Outline:
+    """The parts of an explanation that are the same for every evaluation of a program."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.root = tree.root.number
+        self.size = len(tree.nodes)
+        self.sites: list[tuple[int, int, str, tuple[int, ...]]] = []
+        self.untouched: list[Step] = []
+        self.literals: list[Step | None] = []
+        self.is_chain: list[bool] = []
+        # Children have smaller numbers than their parents, so one pass in order builds everything bottom-up.
+        for node in tree.nodes:
+            below = tuple(child.number for child in children(node))
+            text = tree.source(node)
+            self.sites.append((node.start, node.end, text, below))
+            steps = tuple(self.untouched[child] for child in below)
+            untouched = Step(node.start, node.end, text, State.NOT_EVALUATED, None, None, 0, steps)
+            self.untouched.append(untouched)
+            self.literals.append(_literal(node, untouched))
+            self.is_chain.append(isinstance(node, Binary))
+
+    def step(self, number: int, recorder: Recorder) -> Step:
+        """The step of a node whose parent was evaluated."""
+        literal = self.literals[number]
+        if literal is not None:
+            return literal
+        times, error = recorder.times[number], recorder.errors[number]
+        if not times and not self.is_chain[number]:
+            return self.untouched[number]
+        start, end, text, below = self.sites[number]
+        steps = tuple([self.step(child, recorder) for child in below])
+        if not times:
+            # A link of a chain is not entered when its left side erred: the error passes through it.
+            failed = next((step for step in steps if step.state is State.ERROR), None)
+            if failed is None:
+                return self.untouched[number]
+            error = failed.error
+        if error is not None:
+            return Step(start, end, text, State.ERROR, None, error, times, steps)
+        return _new(Step, (start, end, text, State.VALUE, recorder.values[number], None, times, steps))
 
 
-def _step(tree: Tree, node: Node, recorder: Recorder, inner: tuple[Step, ...], reached: bool) -> Step:
-    times = recorder.times[node.number]
-    error = recorder.errors[node.number]
-    value = recorder.values[node.number]
-    if isinstance(node, Literal):
-        state, value = (State.VALUE, node.value) if reached else (State.NOT_EVALUATED, None)
-        times = 1 if reached else 0
-    elif error is not None:
-        state, value = State.ERROR, None
-    elif times:
-        state = State.VALUE
-    else:
-        # A link of an operator chain whose left side erred is never entered: the error passes through it.
-        failed = next((child for child in inner if child.state is State.ERROR), None)
-        state = State.NOT_EVALUATED if failed is None else State.ERROR
-        error = failed.error if failed is not None else None
-    return Step(node.start, node.end, tree.source(node), state, value, error, times, inner)
+_new: Callable[..., Step] = tuple.__new__
+
+
+def _literal(node: Node, untouched: Step) -> Step | None:
+    """Literals record nothing: they are evaluated whenever their parent is."""
+    if not isinstance(node, Literal):
+        return None
+    return untouched._replace(state=State.VALUE, value=node.value, times=1)

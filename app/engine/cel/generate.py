@@ -1,8 +1,9 @@
-"""Tree to Python: the code generator. Three forms of one expression:
+"""Tree to Python: the code generator. Four forms of one expression:
 
 FAST    plain Python short-circuiting and inlined types; right whenever it does not raise
 EXACT   helpers only, with CEL's absorption of errors; run when the fast form raised
-TRACED  the exact form with every sub-expression recorded; for explanations
+LOGGED  the fast form with the value of every sub-expression appended to a log; for explanations
+TRACED  the exact form with a recorder around every sub-expression; for explanations of errors
 
 Nothing of a rule's text gets into the source but `ascii()` (a `repr`) of its literals and field names:
 variables, loop names and functions are numbered, other constants live in a table, builtins are empty.
@@ -50,6 +51,7 @@ Compiled = Callable[..., Any]
 class Form(Enum):
     FAST = "fast"
     EXACT = "exact"
+    LOGGED = "logged"
     TRACED = "traced"
 
 
@@ -81,7 +83,7 @@ class Generator:
 
     def __init__(self, checked: Checked, form: Form) -> None:
         self.checked, self.form = checked, form
-        self.fast = form is Form.FAST
+        self.fast = form in (Form.FAST, Form.LOGGED)
         self.constants: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
         self.count = 0
@@ -102,9 +104,18 @@ class Generator:
     # -------------------------------------------------------------------------------------------------- nodes
     def code(self, node: Node, scope: Scope) -> str:
         code = self.bare(node, scope)
-        if self.form is Form.TRACED and not isinstance(node, Literal | Binary):
-            return f"T({node.number}, lambda: {code})"
-        return code
+        return code if isinstance(node, Literal | Binary) else self.watched(node, code)
+
+    def watched(self, node: Node, code: str) -> str:
+        """`code` with its outcome reported, in the two forms that explain."""
+        match self.form:
+            case Form.FAST | Form.EXACT:
+                return code
+            case Form.LOGGED:
+                t = self.temporary()
+                return f"({t} := {code}, T(({node.number}, {t})))[0]"
+            case Form.TRACED:
+                return f"T({node.number}, lambda: {code})"
 
     def operand(self, node: Node, scope: Scope) -> Operand:
         code = self.code(node, scope)
@@ -208,9 +219,7 @@ class Generator:
         steps: list[str] = []
         name = self.temporary() if flat else ""
         for link in links:
-            code = self.binary(link, left, scope)
-            if self.form is Form.TRACED:
-                code = f"T({link.number}, lambda: {code})"
+            code = self.watched(link, self.binary(link, left, scope))
             if flat:
                 steps.append(f"{name} := {code}")
                 code = name
@@ -277,10 +286,10 @@ class Generator:
 
     # ------------------------------------------------------------------------------------------------- result
     def function(self, result: str) -> tuple[str, CodeType]:
-        """Source and code of a function of the activation (and of the recorder). `result` is a
+        """Source and code of a function of the activation (and of what watches it). `result` is a
         template with one `{}` for the value of the expression: the check of what the program must yield."""
         code = result.format(self.code(self.checked.tree.root, {}))
-        lines = ["def program(V, T):" if self.form is Form.TRACED else "def program(V):"]
+        lines = ["def program(V):" if self.form in (Form.FAST, Form.EXACT) else "def program(V, T):"]
         for name, local in self.variables.items():
             read = f"V[{name!a}]" if self.fast else f"variable_(V, {name!a})"
             lines.append(f"    {local} = {read}")

@@ -20,6 +20,11 @@ compiler recurse on nesting; 40 levels keep both far from their stack limits, an
 deep.
 """
 
+HEIGHT_MAX = 120
+"""Levels of the syntax tree, whatever they come from (nesting, chains, selections): what recursion over the
+tree and the nested code that is generated from it must bear.
+"""
+
 CHAIN_MAX = 100
 """Operators of one precedence in a row (`a + b + …`), unary operators, and selections (`a.b.c…`). These
 nest to the left in the tree. `&&` and `||` are kept flat and are bounded by the node count alone.

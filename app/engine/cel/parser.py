@@ -26,6 +26,7 @@ from app.engine.cel.tree import (
     Not,
     Select,
     Tree,
+    children,
 )
 
 _RESERVED = frozenset(
@@ -48,7 +49,7 @@ def parse(text: str) -> Tree:
     root = parser.expression()
     if parser.token.kind != "end":
         raise parser.unexpected()
-    return Tree(text, root, tuple(parser.nodes))
+    return Tree(text, root, tuple(parser.nodes), parser.heights[root.number])
 
 
 class _Parser:
@@ -58,6 +59,7 @@ class _Parser:
         self.place = 0
         self.depth = 0
         self.nodes: list[Node] = []
+        self.heights: list[int] = []
 
     # ------------------------------------------------------------------------------------------------- tokens
     @property
@@ -89,7 +91,13 @@ class _Parser:
             raise CelSyntaxError(
                 f"the expression has more than {limits.NODES_MAX} parts", self.text, self.token.start
             )
+        height = 1 + max((self.heights[child.number] for child in children(node)), default=0)
+        if height > limits.HEIGHT_MAX:
+            raise CelSyntaxError(
+                f"the expression is more than {limits.HEIGHT_MAX} levels deep", self.text, node.start
+            )
         self.nodes.append(node)
+        self.heights.append(height)
         return node
 
     def at(self, start: int) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from app.engine.cel.absorb import UNEXPECTED, internal_error
 from app.engine.cel.checker import Checked, check
 from app.engine.cel.environment import FILTER, RULE, Environment
 from app.engine.cel.errors import CelBudgetError, CelCompileError, CelEvaluationError
-from app.engine.cel.explain import Explanation, Recorder, explanation
+from app.engine.cel.explain import Explanation, Outline, Recorder
 from app.engine.cel.generate import Compiled, Form, generate
 from app.engine.cel.index import event_types
 from app.engine.cel.parser import parse
@@ -38,23 +38,17 @@ _YIELDS = {
     Kind.VALUE: ("", frozenset(), "{}"),
 }
 
+_TALL = 20
+"""Trees of fewer levels always compile, in every form."""
+
 
 class Program:
-    """A compiled expression. Immutable for its users; the exact and traced forms are built when first
+    """A compiled expression. Immutable for its users; the other forms of its code are built when first
     needed (twice, harmlessly, when two threads need them at once)."""
 
     __slots__ = (
-        "_checked",
-        "_exact",
-        "_fast",
-        "_result",
-        "_traced",
-        "kind",
-        "reads",
-        "source",
-        "text",
-        "types",
-    )
+        "_checked", "_exact", "_explaining", "_fast", "_result", "kind", "reads", "source", "text", "types",
+    )  # fmt: skip
 
     def __init__(self, text: str, kind: Kind, checked: Checked) -> None:
         self.text = text
@@ -63,7 +57,11 @@ class Program:
         self._result = _result_of(kind, checked)
         self.source, self._fast = generate(checked, Form.FAST, self._result)
         self._exact: Compiled | None = None
-        self._traced: Compiled | None = None
+        self._explaining: tuple[Outline, Compiled, Compiled] | None = None
+        if checked.tree.height > _TALL:
+            # Python's compiler may refuse deeply nested code. Then the rule is refused now, not when it runs.
+            self._build_exact()
+            self._build_explaining()
         self.reads: Reads = reads_of(checked)
         self.types = event_types(checked.tree)
 
@@ -83,30 +81,41 @@ class Program:
         except Exception:
             # The exact form finds out what went wrong, and absorbs it or names it. Expressions have no side
             # effects, so running one twice is safe.
-            return self._evaluate_exactly(activation)
-
-    def _evaluate_exactly(self, activation: Mapping[str, object]) -> Any:
-        if self._exact is None:
-            self._exact = generate(self._checked, Form.EXACT, self._result)[1]
+            exact = self._exact or self._build_exact()
         try:
-            return self._exact(activation)
+            return exact(activation)
         except UNEXPECTED as error:
             raise internal_error(error) from error
 
     def explain(self, activation: Mapping[str, object]) -> Explanation:
         """The same value or error as `evaluate`, and every sub-expression with what it gave."""
-        if self._traced is None:
-            self._traced = generate(self._checked, Form.TRACED, self._result)[1]
-        recorder = Recorder(len(self._checked.tree.nodes))
+        outline, logged, traced = self._explaining or self._build_explaining()
+        recorder = Recorder(outline.size)
+        log: list[tuple[int, Any]] = []
         value: object = None
         failure: CelEvaluationError | CelBudgetError | None = None
         try:
-            value = self._traced(activation, recorder.record)
-        except (CelEvaluationError, CelBudgetError) as error:
-            failure = error
-        except UNEXPECTED as error:
-            failure = internal_error(error)
-        return explanation(self._checked.tree, recorder, value, failure)
+            value = logged(activation, log.append)
+            recorder.replay(log)
+        except Exception:
+            # As in `evaluate`: the exact form decides what an error means. Here it records on its way.
+            try:
+                value = traced(activation, recorder.record)
+            except (CelEvaluationError, CelBudgetError) as error:
+                failure = error
+            except UNEXPECTED as error:
+                failure = internal_error(error)
+        return Explanation(value, failure, outline.step(outline.root, recorder))
+
+    def _build_exact(self) -> Compiled:
+        self._exact = generate(self._checked, Form.EXACT, self._result)[1]
+        return self._exact
+
+    def _build_explaining(self) -> tuple[Outline, Compiled, Compiled]:
+        logged = generate(self._checked, Form.LOGGED, self._result)[1]
+        traced = generate(self._checked, Form.TRACED, self._result)[1]
+        self._explaining = Outline(self._checked.tree), logged, traced
+        return self._explaining
 
 
 def compile_in(text: str, kind: Kind, environment: Environment) -> Program:

@@ -127,6 +127,7 @@ class Tree:
     text: str
     root: Node
     nodes: tuple[Node, ...]
+    height: int
 
     def source(self, node: Node) -> str:
         """The text of a node as its author wrote it."""
