@@ -127,6 +127,23 @@ def _amount(text: str, *, signed: bool) -> Amount:
     return value
 
 
+def constant_amount(text: str | None) -> Decimal | None:
+    """Return the number that an amount is, whatever the data; None where it is an expression or nothing."""
+    try:
+        return None if text is None else parse_decimal(text.strip())
+    except AmountError:
+        return None
+
+
+def fixed_moment(text: str | None) -> timedelta | datetime | None:
+    """Return the span or instant that a moment is, whatever the data; None where it is a template."""
+    try:
+        moment = None if text is None else _moment(text)
+    except (CelError, DurationError, InstantError, TextFault):
+        return None
+    return None if isinstance(moment, Template) else moment
+
+
 def _identifier(text: str) -> Program:
     """Compile an expression for an id; refuse what can yield neither a text nor a number."""
     program = cel.compile(text, Kind.VALUE)

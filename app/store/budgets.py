@@ -1,7 +1,6 @@
 """The SQL of rule budgets: what a rule may issue of an asset, what it has, and when it starts anew.
 
-Workers take their rows for update in the global lock order; see app/flows/locks. Rows of one rule come sorted
-by asset, so that two writers never meet crosswise.
+Workers spend from these rows; whoever changes them locks them first, see app/flows/locks.
 """
 
 from collections.abc import Iterable
@@ -21,12 +20,6 @@ SELECT {_COLUMNS}, a.scale FROM rule_budgets b
 JOIN assets a ON a.organization_id = b.organization_id AND a.id = b.asset_id
 WHERE b.organization_id = %(organization_id)s AND b.rule_id = ANY(%(rule_ids)s::uuid[])
 ORDER BY b.rule_id, b.asset_id
-"""
-
-_LOCK = """
-SELECT asset_id FROM rule_budgets
-WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s
-ORDER BY rule_id, asset_id FOR UPDATE
 """
 
 _PUT = """
@@ -78,11 +71,6 @@ def of_rules(c: Connection, organization_id: UUID, rule_ids: Iterable[UUID]) -> 
             BudgetState(row["rule_id"], budget, row["scale"], row["consumed"], row["next_reset_at"])
         )
     return found
-
-
-def lock(c: Connection, organization_id: UUID, rule_id: UUID) -> None:
-    """Lock the budgets of a rule against the workers that spend them."""
-    c.execute(_LOCK, {"organization_id": organization_id, "rule_id": rule_id})
 
 
 def put(

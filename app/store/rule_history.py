@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from app.db import Connection
 from app.domain.json import dumps
 from app.domain.rules import ChangeType
+from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
 _INSERT = """
 INSERT INTO rule_history (organization_id, id, rule_id, program_id, change_type, changed_at,
@@ -20,14 +21,10 @@ VALUES (%(organization_id)s, %(id)s, %(rule_id)s, %(program_id)s, %(change_type)
 
 _PAGE = """
 SELECT id, rule_id, program_id, change_type, changed_at, changed_by_api_key_id, changes, snapshot
-FROM rule_history
-WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s
-    AND (%(change_type)s::text IS NULL OR change_type = %(change_type)s)
-    AND (%(from)s::timestamptz IS NULL OR changed_at >= %(from)s)
-    AND (%(to)s::timestamptz IS NULL OR changed_at <= %(to)s)
-    AND (%(after_id)s::uuid IS NULL OR id < %(after_id)s)
-ORDER BY id DESC LIMIT %(limit)s
+FROM rule_history WHERE
 """
+
+ORDER = Order((Column("id", "id", "uuid"),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +57,12 @@ def insert(c: Connection, organization_id: UUID, version: RuleVersion) -> None:
 
 
 def page(
-    c: Connection, organization_id: UUID, rule_id: UUID, *, change_type: str | None, since: datetime | None,
-    until: datetime | None, after_id: UUID | None, limit: int,
-) -> list[RuleVersion]:
-    """Return up to `limit` versions of a rule, newest first, behind `after_id`."""
-    rows = c.execute(_PAGE, {
-        "organization_id": organization_id, "rule_id": rule_id, "change_type": change_type, "from": since,
-        "to": until, "after_id": after_id, "limit": limit,
-    }).fetchall()
-    return [RuleVersion(change_type=ChangeType(row.pop("change_type")), **row) for row in rows]
+    c: Connection, organization_id: UUID, rule_id: UUID, page: Page, *, change_type: str | None,
+    start: datetime | None, end: datetime | None,
+) -> Slice:
+    """Return one page of a rule's versions, newest first."""
+    where = Where.of(organization_id)
+    where.equal("rule_id", "rule_id", rule_id)
+    where.equal("change_type", "change_type", change_type)
+    where.window("changed_at", start, end)
+    return fetch(c, _PAGE + where.sql(), where.parameters, ORDER, page)

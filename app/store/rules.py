@@ -1,6 +1,6 @@
 """The SQL of rules as they stand now; their versions are in app/store/rule_history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,8 @@ from psycopg.types.json import Jsonb
 
 from app.db import Connection
 from app.domain.json import dumps
-from app.domain.names import ProgramStatus
 from app.domain.rules import RuleStatus
+from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
 _COLUMNS = """id, program_id, name, description, condition, actions, position, stop_after_match, active_from,
     active_to, status, history_id, created_at, updated_at, deleted_at"""
@@ -36,11 +36,6 @@ UPDATE rules SET name = %(name)s, description = %(description)s, condition = %(c
 WHERE organization_id = %(organization_id)s AND id = %(id)s
 """
 
-_LOCK_PROGRAM = """
-SELECT status FROM programs WHERE organization_id = %(organization_id)s AND id = %(program_id)s
-FOR NO KEY UPDATE
-"""
-
 _PLACES = """
 SELECT count(*) AS rules, coalesce(max(position), 0) AS last
 FROM rules
@@ -53,19 +48,11 @@ WHERE organization_id = %(organization_id)s AND program_id = %(program_id)s AND 
     AND status = 'ACTIVE' AND id <> %(rule_id)s
 """
 
-_FILTER = f"""
-SELECT {_COLUMNS} FROM rules
-WHERE organization_id = %(organization_id)s
-    AND (%(program_id)s::uuid IS NULL OR program_id = %(program_id)s)
-    AND (%(status)s::text IS NULL OR status = %(status)s)
-    AND (%(archived)s OR status <> 'ARCHIVED')
-    AND (%(search)s::text IS NULL OR strpos(lower(name), lower(%(search)s)) > 0)
-"""
-
-SORTS = {
-    "order": ("position", "integer"),
-    "name": ("name", "text"),
-    "created_at": ("created_at", "timestamptz"),
+_ID = Column("id", "id", "uuid")
+_SORTS = {
+    "order": Column("position", "position", "integer"),
+    "name": Column("name", "name", "text"),
+    "created_at": Column("created_at", "created_at", "timestamptz"),
 }
 
 
@@ -93,7 +80,7 @@ class RuleRow:
 def get(c: Connection, organization_id: UUID, rule_id: UUID) -> RuleRow | None:
     """Return a rule, archived or not."""
     row = c.execute(_GET, {"organization_id": organization_id, "id": rule_id}).fetchone()
-    return None if row is None else _stored(row)
+    return None if row is None else row_of(row)
 
 
 def insert(c: Connection, organization_id: UUID, rule: RuleRow) -> None:
@@ -104,14 +91,6 @@ def insert(c: Connection, organization_id: UUID, rule: RuleRow) -> None:
 def update(c: Connection, organization_id: UUID, rule: RuleRow) -> None:
     """Write a rule as it is now."""
     c.execute(_UPDATE, _parameters(organization_id, rule))
-
-
-def lock_program(c: Connection, organization_id: UUID, program_id: UUID) -> ProgramStatus | None:
-    """Lock a program's row against other changes of its configuration; None where there is none."""
-    row = c.execute(
-        _LOCK_PROGRAM, {"organization_id": organization_id, "program_id": program_id}
-    ).fetchone()
-    return None if row is None else ProgramStatus(row["status"])
 
 
 def places(c: Connection, organization_id: UUID, program_id: UUID) -> tuple[int, int]:
@@ -129,26 +108,27 @@ def order_taken(c: Connection, organization_id: UUID, program_id: UUID, order: i
     return row is not None
 
 
-def search(
-    c: Connection, organization_id: UUID, *, program_id: UUID | None, status: str | None, archived: bool,
-    text: str | None, sort_by: str, descending: bool, after: Sequence[Any] | None, limit: int,
-) -> list[RuleRow]:
-    """Return up to `limit` rules behind `after` (sort value and id of the last one seen)."""
-    column, kind = SORTS[sort_by]
-    sign, direction = ("<", "DESC") if descending else (">", "ASC")
-    sql = _FILTER
-    if after is not None:
-        sql += f" AND ({column}, id) {sign} (%(after_value)s::{kind}, %(after_id)s::uuid)"
-    sql += f" ORDER BY {column} {direction}, id {direction} LIMIT %(limit)s"
-    value, last = (None, None) if after is None else after
-    rows = c.execute(sql, {
-        "organization_id": organization_id, "program_id": program_id, "status": status, "archived": archived,
-        "search": text, "after_value": value, "after_id": last, "limit": limit,
-    }).fetchall()
-    return [_stored(row) for row in rows]
+def order(sort_by: str, *, descending: bool) -> Order:
+    """Return the order of a list by `order`, `name` or `created_at`."""
+    return Order((_SORTS[sort_by], _ID), descending)
 
 
-def _stored(row: dict[str, Any]) -> RuleRow:
+def page(
+    c: Connection, organization_id: UUID, order: Order, page: Page, *, program_id: UUID | None,
+    status: str | None, include_archived: bool, search: str | None,
+) -> Slice:
+    """Return one page of rules; `row_of` reads its rows. Archived ones come only when asked for."""
+    where = Where.of(organization_id)
+    where.equal("program_id", "program_id", program_id)
+    where.equal("status", "status", status)
+    if status is None and not include_archived:
+        where.add("status <> 'ARCHIVED'")
+    where.search(("name",), search)
+    return fetch(c, f"SELECT {_COLUMNS} FROM rules WHERE {where.sql()}", where.parameters, order, page)
+
+
+def row_of(row: Mapping[str, Any]) -> RuleRow:
+    """Read a row of a page."""
     fields = dict(row)
     return RuleRow(order=fields.pop("position"), status=RuleStatus(fields.pop("status")), **fields)
 

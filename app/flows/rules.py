@@ -1,0 +1,260 @@
+"""Create and change rules: check everything that can be checked, keep the version, put it in force.
+
+One transaction each, with the program's row locked: two changes of one program's rules come one after the
+other, so that orders stay unique and rule sets follow each other. Workers go on meanwhile; an event meets
+either the rules before or those after.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection, read_clock, transaction
+from app.domain import errors
+from app.domain.action_reading import actions_from_json
+from app.domain.ids import TimeOrdered
+from app.domain.names import ProgramStatus
+from app.domain.rules import (
+    ORDER_MAX,
+    ORDER_STEP,
+    RULES_MAX,
+    Budget,
+    ChangeType,
+    Rule,
+    RuleStatus,
+    snapshot_of,
+)
+from app.engine.check import Faults, Surroundings, check_surroundings, check_texts, read_actions
+from app.engine.schedules import next_reset
+from app.flows.locks import lock_budgets
+from app.store import budgets as budget_store
+from app.store import programs, rule_history, rule_surroundings, rulesets
+from app.store import rules as rule_store
+from app.store.budgets import BudgetState
+from app.store.rules import RuleRow
+
+EVERYTHING = frozenset({"condition", "actions", "budgets", "active_from", "active_to"})
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDraft:
+    """What a caller asks for; `actions` are their own words, checked in shape only."""
+
+    program_id: UUID
+    name: str
+    condition: str
+    actions: list[dict[str, Any]]
+    description: str | None = None
+    order: int | None = None
+    stop_after_match: bool = False
+    active_from: datetime | None = None
+    active_to: datetime | None = None
+    budgets: tuple[Budget, ...] = ()
+    status: RuleStatus = RuleStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A rule with its budgets, as of one reading of the clock."""
+
+    row: RuleRow
+    budgets: tuple[BudgetState, ...]
+    now: datetime
+
+
+def create(organization_id: UUID, api_key_id: UUID | None, draft: RuleDraft) -> RuleView:
+    """Create a rule and put it in force. Raises the errors that the sheet names, every fault in `details`."""
+    nil = UUID(int=0)
+    faults = Faults()
+    actions = read_actions(draft.actions, faults)
+    rule = Rule(
+        id=nil, program_id=draft.program_id, history_id=nil, name=draft.name, condition=draft.condition,
+        actions=actions, order=draft.order or 1, stop_after_match=draft.stop_after_match,
+        active_from=draft.active_from, active_to=draft.active_to, status=draft.status,
+        budgets=_sorted(draft.budgets), description=draft.description,
+    )
+    check_texts(rule, EVERYTHING, faults)
+    with transaction() as c:
+        _lock_program(c, organization_id, draft.program_id, faults)
+        now = read_clock(c)
+        _check_surroundings(c, organization_id, rule, EVERYTHING, now, faults)
+        count, last = rule_store.places(c, organization_id, draft.program_id)
+        order = last + ORDER_STEP if draft.order is None else draft.order
+        if order > ORDER_MAX:
+            raise errors.ValidationError(details={"order": f"must not be greater than {ORDER_MAX}"})
+        ids = TimeOrdered(now)
+        rule = replace(rule, id=ids.next(), history_id=ids.next(), order=order)
+        _refuse_taken_order(c, organization_id, rule)
+        if count >= RULES_MAX:
+            raise errors.LimitExceeded(f"A program has at most {RULES_MAX} rules that are not archived")
+        row = RuleRow(
+            id=rule.id, program_id=rule.program_id, name=rule.name, description=rule.description,
+            condition=rule.condition, actions=draft.actions, order=rule.order,
+            stop_after_match=rule.stop_after_match, active_from=rule.active_from, active_to=rule.active_to,
+            status=rule.status, history_id=rule.history_id, created_at=now, updated_at=now, deleted_at=None,
+        )
+        rule_store.insert(c, organization_id, row)
+        for budget in rule.budgets:
+            budget_store.put(c, organization_id, rule.id, budget, _first_reset(budget, now))
+        _keep_version(c, organization_id, api_key_id, rule, row, {}, ChangeType.CREATED)
+        rulesets.renew(c, organization_id, rule.program_id, now)
+        return _view(c, organization_id, row, now)
+
+
+def change(
+    organization_id: UUID, api_key_id: UUID | None, rule_id: UUID, changes: Mapping[str, Any]
+) -> RuleView:
+    """Change the fields given and put the new version in force; a change of nothing leaves no trace.
+
+    `changes` maps field names of RuleDraft (all but `program_id`) to checked values. Only what is given is
+    checked: a rule can be suspended though its asset was archived since.
+    """
+    given = frozenset(changes)
+    faults = Faults()
+    actions = read_actions(changes["actions"], faults) if "actions" in changes else None
+    with transaction() as c:
+        found = rule_store.get(c, organization_id, rule_id)
+        if found is None:
+            raise errors.NotFound("Rule not found")
+        _lock_program(c, organization_id, found.program_id, faults)
+        before = rule_store.get(c, organization_id, rule_id)
+        assert before is not None
+        if before.status is RuleStatus.ARCHIVED:
+            faults.refuse()
+            raise errors.RuleArchived()
+        states = budget_store.of_rules(c, organization_id, [rule_id]).get(rule_id, [])
+        now = read_clock(c)
+        old = _rule_of(before, tuple(state.budget for state in states))
+        fields = {name: value for name, value in changes.items() if name != "actions"}
+        if "budgets" in fields:
+            fields["budgets"] = _sorted(fields["budgets"])
+        rule = replace(old, **fields) if actions is None else replace(old, actions=actions, **fields)
+        check_texts(rule, given, faults)
+        _check_surroundings(c, organization_id, rule, given, now, faults)
+        new_actions = changes.get("actions", before.actions)
+        old_snapshot = snapshot_of(old, before.actions)
+        if snapshot_of(rule, new_actions) == old_snapshot:
+            return _view(c, organization_id, before, now)
+        _refuse_taken_order(c, organization_id, rule)
+        rule = replace(rule, history_id=TimeOrdered(now).next())
+        archived = rule.status is RuleStatus.ARCHIVED
+        row = replace(
+            before, name=rule.name, description=rule.description, condition=rule.condition,
+            actions=new_actions, order=rule.order, stop_after_match=rule.stop_after_match,
+            active_from=rule.active_from, active_to=rule.active_to, status=rule.status,
+            history_id=rule.history_id, updated_at=now, deleted_at=now if archived else None,
+        )
+        rule_store.update(c, organization_id, row)
+        if "budgets" in given:
+            _replace_budgets(c, organization_id, rule, now)
+        _keep_version(c, organization_id, api_key_id, rule, row, old_snapshot, _change_type(old, rule))
+        rulesets.renew(c, organization_id, rule.program_id, now)
+        return _view(c, organization_id, row, now)
+
+
+def get(c: Connection, organization_id: UUID, rule_id: UUID) -> RuleView:
+    """Return a rule with its budgets. Raises NotFound."""
+    row = rule_store.get(c, organization_id, rule_id)
+    if row is None:
+        raise errors.NotFound("Rule not found")
+    return _view(c, organization_id, row, read_clock(c))
+
+
+def _lock_program(c: Connection, organization_id: UUID, program_id: UUID, faults: Faults) -> None:
+    """Lock the program; a body that is wrong in itself is told before a program that is not there."""
+    program = programs.lock(c, organization_id, program_id)
+    if program is None:
+        faults.refuse()
+        raise errors.NotFound("Program not found")
+    if program["status"] == ProgramStatus.ARCHIVED:
+        faults.refuse()
+        raise errors.ProgramArchived()
+
+
+def _check_surroundings(
+    c: Connection, organization_id: UUID, rule: Rule, given: frozenset[str], now: datetime, faults: Faults
+) -> None:
+    if given & EVERYTHING:
+        surroundings = Surroundings(
+            assets=rule_surroundings.linked_assets(c, organization_id, rule.program_id),
+            tiers=rule_surroundings.tier_levels(c, organization_id, rule.program_id),
+            now=now,
+        )
+        check_surroundings(rule, given, surroundings, faults)
+    faults.refuse()
+
+
+def _refuse_taken_order(c: Connection, organization_id: UUID, rule: Rule) -> None:
+    if rule.status is RuleStatus.ACTIVE and rule_store.order_taken(
+        c, organization_id, rule.program_id, rule.order, rule.id
+    ):
+        raise errors.OrderConflict(details={"order": f"{rule.order} is taken by another active rule"})
+
+
+def _replace_budgets(c: Connection, organization_id: UUID, rule: Rule, now: datetime) -> None:
+    """Put the new budgets in place of the old; an asset that stays keeps what it has consumed."""
+    lock_budgets(c, organization_id, [rule.id])
+    standing = {
+        state.budget.asset_id: state
+        for state in budget_store.of_rules(c, organization_id, [rule.id]).get(rule.id, [])
+    }
+    wanted = {budget.asset_id for budget in rule.budgets}
+    budget_store.remove(c, organization_id, rule.id, sorted(standing.keys() - wanted))
+    for budget in rule.budgets:
+        state = standing.get(budget.asset_id)
+        same = state is not None and state.budget.schedule == budget.schedule
+        due = state.next_reset_at if same and state is not None else _first_reset(budget, now)
+        budget_store.put(c, organization_id, rule.id, budget, due)
+
+
+def _sorted(budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
+    """Budgets stand in the order of their assets, as they are stored and locked."""
+    return tuple(sorted(budgets, key=lambda budget: budget.asset_id))
+
+
+def _first_reset(budget: Budget, now: datetime) -> datetime | None:
+    return None if budget.schedule is None else next_reset(budget.schedule, now)
+
+
+def _change_type(old: Rule, new: Rule) -> ChangeType:
+    if old.status is new.status:
+        return ChangeType.UPDATED
+    match new.status:
+        case RuleStatus.ACTIVE:
+            return ChangeType.ACTIVATED
+        case RuleStatus.SUSPENDED:
+            return ChangeType.SUSPENDED
+        case RuleStatus.ARCHIVED:
+            return ChangeType.ARCHIVED
+
+
+def _keep_version(
+    c: Connection, organization_id: UUID, api_key_id: UUID | None, rule: Rule, row: RuleRow,
+    before: Mapping[str, Any], change_type: ChangeType,
+) -> None:
+    snapshot = snapshot_of(rule, row.actions)
+    changes = {
+        field: {"from": before.get(field), "to": value}
+        for field, value in snapshot.items()
+        if before.get(field) != value and field not in ("id", "program_id")
+    }
+    rule_history.insert(c, organization_id, rule_history.RuleVersion(
+        id=rule.history_id, rule_id=rule.id, program_id=rule.program_id, change_type=change_type,
+        changed_at=row.updated_at, changed_by_api_key_id=api_key_id, changes=changes, snapshot=snapshot,
+    ))
+
+
+def _rule_of(row: RuleRow, budgets: tuple[Budget, ...]) -> Rule:
+    return Rule(
+        id=row.id, program_id=row.program_id, history_id=row.history_id, name=row.name,
+        condition=row.condition, actions=actions_from_json(row.actions), order=row.order,
+        stop_after_match=row.stop_after_match, active_from=row.active_from, active_to=row.active_to,
+        status=row.status, budgets=budgets, description=row.description,
+    )
+
+
+def _view(c: Connection, organization_id: UUID, row: RuleRow, now: datetime) -> RuleView:
+    states = budget_store.of_rules(c, organization_id, [row.id]).get(row.id, [])
+    return RuleView(row, tuple(states), now)
