@@ -1,0 +1,43 @@
+"""The papers that a stranger looks for are there, and name the two commands."""
+
+import re
+
+import pytest
+
+from tests.tidy.sources import ROOT, files, name
+
+
+@pytest.mark.parametrize("paper", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Procfile", ".ci/run"])
+def test_the_paper_is_there(paper: str) -> None:
+    assert (ROOT / paper).is_file()
+
+
+def test_the_readme_shows_both_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "python3 dev.py run" in readme
+    assert "python3 dev.py test" in readme
+
+
+def test_every_process_of_the_procfile_leaves_no_shell_behind() -> None:
+    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["release", "web", "worker", "scheduler"]
+    assert all(re.match(r"[a-z]+: exec ", line) for line in lines)
+
+
+def test_no_link_in_a_paper_leads_nowhere() -> None:
+    broken = []
+    for paper in files(".md"):
+        text = re.sub(r"```.*?```", "", paper.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+            if "://" not in target and not (paper.parent / target).exists():
+                broken.append(f"{name(paper)} → {target}")
+    assert broken == []
+
+
+def test_every_pinned_file_has_its_hash() -> None:
+    for paper in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / paper).read_text(encoding="utf-8")
+        pins = re.findall(r"^\S+==\S+", text, re.MULTILINE)
+        blocks = re.split(r"^(?=\S+==)", text, flags=re.MULTILINE)[1:]
+        assert pins
+        assert all("--hash=sha256:" in block for block in blocks)
