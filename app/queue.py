@@ -19,7 +19,7 @@ from app.settings import settings
 
 QUEUE = "florin"
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
-HEARTBEAT_TIMEOUT_MILLISECONDS = 15_000  # Messages of a killed worker come back after this, not after minutes.
+HEARTBEAT_TIMEOUT_MILLISECONDS = 15_000  # Messages of a killed worker come back after this.
 MAINTENANCE_CHANCE = 20_000  # Per million commands: one in fifty looks for dead workers.
 SOCKET_TIMEOUT_SECONDS = 2.0
 

@@ -41,30 +41,34 @@ class TimeOrdered:
     40 random, 8 zero. The last byte stays zero, so that the lines of a journal entry can count in it.
     """
 
-    __slots__ = ("_counter", "_prefix", "_random")
+    __slots__ = ("_counter", "_micros", "_prefix", "_random")
 
     def __init__(self, instant: datetime, entropy: int | None = None) -> None:
         """Start at `instant`; `entropy` (40 bits) is drawn from the system unless given."""
-        micros = (instant - EPOCH) // MICROSECOND
-        millis, rest = divmod(micros, 1000)
-        self._prefix = (millis << 80) | (7 << 76) | (rest << 64) | (0b10 << 62)
+        self._micros = (instant - EPOCH) // MICROSECOND
+        self._prefix = _prefix(self._micros)
         self._counter = 0
         self._random = secrets.randbits(40) if entropy is None else entropy
 
     def next(self) -> UUID:
-        """Return the next id; more than 16,384 from one instant are refused."""
+        """Return the next id; after 16,384 from one instant the next microsecond is counted in."""
         counter = self._counter
-        if counter >= 1 << 14:
-            raise OverflowError("too many ids from one instant")
+        if counter == 1 << 14:
+            self._micros += 1
+            self._prefix = _prefix(self._micros)
+            counter = 0
         self._counter = counter + 1
         return UUID(int=self._prefix | (counter << 48) | (self._random << 8))
 
 
+def _prefix(micros: int) -> int:
+    millis, rest = divmod(micros, 1000)
+    return (millis << 80) | (7 << 76) | (rest << 64) | (0b10 << 62)
+
+
 def lowest_id(instant: datetime) -> UUID:
     """Return the smallest time-ordered id of `instant`: a bound for ranges over primary keys."""
-    micros = (instant - EPOCH) // MICROSECOND
-    millis, rest = divmod(micros, 1000)
-    return UUID(int=(millis << 80) | (7 << 76) | (rest << 64) | (0b10 << 62))
+    return UUID(int=_prefix((instant - EPOCH) // MICROSECOND))
 
 
 def highest_id(instant: datetime) -> UUID:

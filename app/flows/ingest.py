@@ -208,7 +208,7 @@ def _write(
         people = sorted(context.created, key=lambda person: person[1])
         if acceptance.create_people(c, organization_id, people, now) != len(people):
             raise _Raced
-        if WebhookType.PARTICIPANT_CREATED in outbox.subscribed(c, [organization_id]).get(organization_id, ()):
+        if outbox.wants(c, organization_id, WebhookType.PARTICIPANT_CREATED):
             ids = TimeOrdered(now)
             outbox.insert(c, [
                 outbox.Message(organization_id, ids.next(), WebhookType.PARTICIPANT_CREATED, now, person,

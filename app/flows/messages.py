@@ -1,4 +1,4 @@
-"""The `data` of webhook messages about participants and events (decision F5); balances have a file of their own.
+"""The `data` of webhook messages about participants and events (decision F5); balances have their own file.
 
 Pure: values in, JSON-ready data out.
 """

@@ -59,6 +59,11 @@ def read_subscribed(cursor: Any) -> dict[UUID, frozenset[WebhookType]]:
     return {organization: frozenset(types) for organization, types in found.items()}
 
 
+def wants(c: Connection, organization_id: UUID, kind: WebhookType) -> bool:
+    """Say whether some ACTIVE endpoint of the organization subscribes to a type."""
+    return kind in subscribed(c, [organization_id]).get(organization_id, frozenset())
+
+
 def insert(c: Connection, messages: list[Message]) -> None:
     """Write messages and mark them for fan-out."""
     if not messages:

@@ -86,7 +86,8 @@ def renew(c: Connection, organization_id: UUID, program_id: UUID, at: datetime) 
 def renew_for_asset(c: Connection, organization_id: UUID, asset_id: UUID, at: datetime) -> None:
     """Renew the rule sets of all programs that an asset is linked to, in the order of their ids."""
     rows = c.execute(
-        "SELECT program_id FROM program_assets WHERE organization_id = %s AND asset_id = %s ORDER BY program_id",
+        "SELECT program_id FROM program_assets WHERE organization_id = %s AND asset_id = %s"
+        " ORDER BY program_id",
         (organization_id, asset_id),
     ).fetchall()
     for row in rows:

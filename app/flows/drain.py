@@ -1,0 +1,252 @@
+"""Draining a partition: claim, split into batches, recover what a dead worker left, isolate what fails.
+
+What lives here: who works on which events when. Deciding a batch in one transaction is flows/process.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from app import db
+from app.book.accounts import AccountNumbers
+from app.db import Connection
+from app.domain.events import Event
+from app.domain.names import EventErrorCode
+from app.flows import process
+from app.store import inbox, leases
+from app.store.leases import Lease
+
+BATCH_EVENTS_MAX = 250  # Bounds how long owners stay locked: about 20 ms of work.
+DRAIN_SECONDS = 0.5  # Then other partitions get a turn.
+ATTEMPTS_MAX = 5
+LONE_DEATHS_MAX = 2  # Workers that may die over one event that runs alone (decision C5).
+LOW_MARK_SECONDS = 5.0  # Requests commit within this; what is older than that and done stays done.
+
+log = structlog.get_logger("drain")
+_thread = threading.local()
+
+
+class LowMarks:
+    """Up to where a partition was found empty some seconds ago: dead index entries before it are not walked.
+
+    An event that commits late with a lower number than others is found all the same: within the lag, or by
+    the sweeper, which drains from the beginning.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[int, deque[tuple[float, int]]] = {}
+        self._lock = threading.Lock()
+
+    def after(self, partition: int) -> int:
+        """Return the position after which to claim."""
+        with self._lock:
+            marks = self._marks.get(partition)
+            if not marks:
+                return 0
+            limit = time.monotonic() - LOW_MARK_SECONDS
+            while len(marks) > 1 and marks[1][0] < limit:
+                marks.popleft()
+            return marks[0][1] if marks[0][0] < limit else 0
+
+    def note(self, partition: int, position: int) -> None:
+        """Remember that everything up to `position` was done or blocked just now."""
+        with self._lock:
+            marks = self._marks.setdefault(partition, deque())
+            if not marks or time.monotonic() - marks[-1][0] > 1.0:
+                marks.append((time.monotonic(), position))
+
+
+low_marks = LowMarks()
+
+
+def account_numbers() -> AccountNumbers:
+    """Return this thread's block of account numbers."""
+    if not hasattr(_thread, "numbers"):
+        _thread.numbers = AccountNumbers()
+    found: AccountNumbers = _thread.numbers
+    return found
+
+
+def worker_name() -> str:
+    """Return the name of this thread's leases."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+
+
+def drain(partition: int, *, full: bool = False) -> bool:
+    """Decide waiting events of a partition for a while; True where it should be rung again.
+
+    Lost connections, deadlocks and time-outs are raised after the batch is undone: they are no attempts,
+    and the sweeper rings again.
+    """
+    with db.connection() as c:
+        if getattr(_thread, "lost_connection", False):
+            leases.forgive(c, worker_name())
+            _thread.lost_connection = False
+        if not leases.acquire(c, partition):
+            return True
+        try:
+            return _Drain(c, partition).run(full)
+        except psycopg.OperationalError:
+            _thread.lost_connection = True
+            if not c.closed:
+                leases.clear(c, partition)
+            raise
+        finally:
+            if not c.closed and not c.broken:
+                leases.release(c, partition)
+
+
+class _Drain:
+    """One stay in one partition."""
+
+    def __init__(self, c: Connection, partition: int) -> None:
+        self.c = c
+        self.partition = partition
+        self.worker = worker_name()
+        self.numbers = account_numbers()
+        # Owners whose event failed in this stay: their later events stay in the inbox.
+        self.stuck: set[UUID] = set()
+
+    def run(self, full: bool) -> bool:
+        deadline = time.monotonic() + DRAIN_SECONDS
+        lease = leases.left_behind(self.c, self.partition)
+        if lease is not None:
+            self.recover(lease)
+        after = 0 if full or lease is not None else low_marks.after(self.partition)
+        while True:
+            now = db.read_clock(self.c)
+            events = inbox.claim(self.c, self.partition, after=after, limit=BATCH_EVENTS_MAX, now=now)
+            if not events:
+                window_end = inbox.last_in_window(self.c, self.partition, after)
+                if window_end is None:
+                    return False
+                after = window_end
+                continue
+            self.work_off(events)
+            self.stuck.clear()
+            after = events[-1].position
+            low_marks.note(self.partition, after)
+            if len(events) < BATCH_EVENTS_MAX and not self.blocks(after):
+                return False
+            if time.monotonic() > deadline:
+                return True
+
+    def blocks(self, after: int) -> bool:
+        """Say whether the claim was short because its window was full of blocked owners' events."""
+        return inbox.last_in_window(self.c, self.partition, after) is not None
+
+    def recover(self, lease: Lease) -> None:
+        """Run what a dead worker had in hand once more, event by event, each under a mark of its own."""
+        log.warning("lease_left_behind", partition=self.partition, worker=lease.worker, alone=lease.alone)
+        deaths = lease.crashes + 1 if lease.alone else 0
+        now = db.read_clock(self.c)
+        for event in inbox.claim(
+            self.c, self.partition, after=lease.first - 1, limit=BATCH_EVENTS_MAX, now=now
+        ):
+            if event.position > lease.last:
+                break
+            if deaths >= LONE_DEATHS_MAX and event.position == lease.first:
+                process.fail(self.c, self.partition, event, EventErrorCode.POISON_EVENT,
+                             "processing this event stopped its worker twice")
+                continue
+            crashes = deaths if event.position == lease.first else 0
+            if event.owner_id not in self.stuck:
+                self.work_off([event], alone=True, crashes=crashes)
+        self.stuck.clear()
+        leases.clear(self.c, self.partition)
+
+    def work_off(self, events: list[Event], *, alone: bool = False, crashes: int = 0) -> None:
+        """Decide claimed events in lanes: what shares no row together, what shares one by program.
+
+        Within a lane the order of each owner is kept: behind an event that waits for its own lane, its
+        owner's later ones wait as well.
+        """
+        waiting = list(events)
+        needs: process.Needs = {}
+        plans = process.plan(self.c, waiting)
+        while waiting := [event for event in waiting if event.owner_id not in self.stuck]:
+            lane = plans.lane(waiting[0])
+            batch: list[Event] = []
+            rest: list[Event] = []
+            skipped = set()
+            for event in waiting:
+                if event.owner_id not in skipped and plans.lane(event) == lane:
+                    batch.append(event)
+                else:
+                    rest.append(event)
+                    skipped.add(event.owner_id)
+            try:
+                left = self.attempt(_Attempt(batch, plans, needs, alone, crashes))
+            except process.Outdated:
+                plans = process.plan(self.c, waiting)
+                # Halves of this batch may be done; what is still in the inbox is claimed again.
+                waiting = self.still_waiting(waiting)
+                continue
+            waiting = sorted(rest + left, key=lambda event: event.position)
+
+    def still_waiting(self, events: list[Event]) -> list[Event]:
+        """Return those of some claimed events that nobody has decided yet."""
+        there = inbox.present(self.c, self.partition, [event.position for event in events])
+        return [event for event in events if event.position in there]
+
+    def attempt(self, it: "_Attempt") -> list[Event]:
+        """Decide a batch; where it fails as a whole, halve it until the events at fault are alone.
+
+        Returns the events that need more rows locked. A failed lone event is counted, and its owner waits.
+        """
+        lease = Lease(self.worker, it.events[0].position, it.events[-1].position, it.alone, it.crashes)
+        try:
+            return process.batch(
+                self.c, self.partition, lease, it.events, it.plans, it.needs, self.numbers
+            )
+        except (psycopg.OperationalError, psycopg.InterfaceError, process.Outdated):
+            raise
+        except Exception as error:
+            if self.c.closed or self.c.broken:
+                raise
+            leases.clear(self.c, self.partition)
+            if len(it.events) == 1:
+                self.count_failure(it.events[0], error)
+                return []
+        half = len(it.events) // 2
+        left = self.attempt(it.part(it.events[:half]))
+        # Behind an event that needs more, its owner's later ones go with it; behind a failed one they stay.
+        leaving = {event.owner_id for event in left}
+        left += [event for event in it.events[half:] if event.owner_id in leaving]
+        rest = [event for event in it.events[half:] if event.owner_id not in leaving | self.stuck]
+        return left + (self.attempt(it.part(rest)) if rest else [])
+
+    def count_failure(self, event: Event, error: Exception) -> None:
+        """Count a failure isolated to one event; its owner waits 2, 4, 8, 16 seconds, then the event ends."""
+        attempts = event.attempts + 1
+        message = f"{type(error).__name__}: {error}".replace("\x00", "")[:500]
+        log.error("event_attempt_failed", event_id=str(event.id), attempts=attempts, exc_info=error)
+        if attempts >= ATTEMPTS_MAX:
+            process.fail(self.c, self.partition, event, EventErrorCode.ATTEMPTS_EXHAUSTED, message)
+            return
+        self.stuck.add(event.owner_id)
+        with self.c.transaction():
+            until = db.read_clock(self.c) + timedelta(seconds=2**attempts)
+            inbox.failed_attempt(self.c, self.partition, event, attempts, until, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A batch with what it is planned with, and under what mark it runs."""
+
+    events: list[Event]
+    plans: process.Plans
+    needs: process.Needs
+    alone: bool
+    crashes: int
+
+    def part(self, events: list[Event]) -> "_Attempt":
+        return _Attempt(events, self.plans, self.needs, self.alone, self.crashes)

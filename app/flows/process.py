@@ -1,0 +1,178 @@
+"""Processing a batch: lock, load, decide each event, write everything, in one transaction.
+
+What lives here: the transaction. Which events form a batch is flows/drain; what a decision is, engine/decide.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from app.book.accounts import AccountNumbers
+from app.db import Connection
+from app.domain.events import Event
+from app.domain.ids import TimeOrdered
+from app.domain.names import EventErrorCode, EventStatus
+from app.engine.decide import Decision, decide
+from app.engine.ruleset import Ruleset
+from app.engine.state import NeedsMore
+from app.flows import record, rulesets
+from app.flows.gather import Extras, Gathered, Wanted, gather
+from app.store import inbox, leases, snapshot
+from app.store.leases import Lease
+
+Needs = dict[int, Extras]
+Lane = tuple[UUID, UUID | None]
+EXTRAS_ROUNDS_MAX = 8  # Each round locks more; an event that still wants more is broken.
+
+
+class Outdated(Exception):
+    """A program's rules changed between planning and locking."""
+
+
+class LostRows(Exception):
+    """The inbox no longer holds what was claimed: somebody else decided it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The rule sets that claimed events are planned with."""
+
+    rulesets: dict[UUID, Ruleset]
+    statuses: dict[UUID, str]
+
+    def lane(self, event: Event) -> Lane:
+        """Return which events may share a batch: one organization, and one program where rows are shared."""
+        shared = self.rulesets[event.program_id].candidates(event.event_data).shared
+        own = event.participant_id is None and event.group_id is None
+        return event.organization_id, event.program_id if shared or own else None
+
+
+def plan(c: Connection, events: list[Event]) -> Plans:
+    """Load the rule sets in force for the programs of claimed events."""
+    found: dict[UUID, Ruleset] = {}
+    statuses: dict[UUID, str] = {}
+    by_organization: dict[UUID, set[UUID]] = {}
+    for event in events:
+        by_organization.setdefault(event.organization_id, set()).add(event.program_id)
+    for organization_id, program_ids in by_organization.items():
+        facts = snapshot.read_programs(snapshot.start_programs(c, organization_id, sorted(program_ids)))
+        for program_id, fact in facts.items():
+            statuses[program_id] = fact.status
+            found[program_id] = rulesets.get(c, organization_id, program_id, fact.ruleset_version)
+    return Plans(found, statuses)
+
+
+def batch(
+    c: Connection, partition: int, lease: Lease, events: list[Event], plans: Plans, needs: Needs,
+    numbers: AccountNumbers,
+) -> list[Event]:
+    """Decide events of one lane in one transaction; return those that need more rows locked, in order.
+
+    What they need is noted in `needs`. Raises Outdated where the rules changed; then nothing is written.
+    """
+    wanted = Wanted(events[0].organization_id)
+    for event in events:
+        ruleset = plans.rulesets[event.program_id]
+        wanted.add(event, ruleset, ruleset.candidates(event.event_data), needs.get(event.seq))
+    with c.pipeline():
+        with c.transaction():
+            # The mark must be there when the worker dies, not when the disk does.
+            c.execute("SET LOCAL synchronous_commit = off")
+            leases.mark(c, partition, lease)
+        with c.transaction():
+            gathered = gather(c, wanted)
+            _check_versions(gathered, plans)
+            decisions, left = _decide_all(c, events, plans, gathered, needs, numbers)
+            record.write(c, gathered, decisions)
+            deleted = inbox.done(c, partition, [decision.event.position for decision in decisions])
+            tried = [d.event.owner_id for d in decisions if d.event.attempts]
+            if tried:
+                inbox.unblock(c, tried)
+            if not left:
+                leases.clear(c, partition)
+            if deleted.rowcount != len(decisions):
+                raise LostRows(f"{deleted.rowcount} of {len(decisions)} inbox rows were there")
+    return left
+
+
+def _check_versions(gathered: Gathered, plans: Plans) -> None:
+    for program_id, facts in gathered.programs.items():
+        planned = plans.rulesets[program_id]
+        if facts.ruleset_version != planned.version or facts.status != plans.statuses[program_id]:
+            raise Outdated
+
+
+def _decide_all(
+    c: Connection, events: list[Event], plans: Plans, gathered: Gathered, needs: Needs,
+    numbers: AccountNumbers,
+) -> tuple[list[Decision], list[Event]]:
+    """Decide in order on the running state. An event that needs more leaves with its owner's later ones."""
+    world = gathered.world
+    ids = TimeOrdered(world.now)
+    decisions: list[Decision] = []
+    left: list[Event] = []
+    leaving: set[UUID] = set()
+    for event in events:
+        if event.owner_id in leaving:
+            left.append(event)
+            continue
+        if plans.statuses[event.program_id] == "ARCHIVED":
+            decisions.append(_refused(event, plans))
+            continue
+        try:
+            decision = decide(
+                event, world, plans.rulesets[event.program_id], ids, lambda: numbers.next(c)
+            )
+        except NeedsMore as more:
+            _note(needs, event, more)
+            left.append(event)
+            leaving.add(event.owner_id)
+            continue
+        if decision.draft is not None:
+            decision.draft.commit()
+        decisions.append(decision)
+    return decisions, left
+
+
+def _refused(event: Event, plans: Plans) -> Decision:
+    """An event of a program that was archived after accepting it (decision B8)."""
+    return Decision(
+        event, EventStatus.FAILED, plans.rulesets[event.program_id].version,
+        error_code=EventErrorCode.PROGRAM_INACTIVE, error_message="the program is ARCHIVED",
+    )
+
+
+def _note(needs: Needs, event: Event, more: NeedsMore) -> None:
+    extras = needs.setdefault(event.seq, Extras())
+    before = len(extras.owners) + len(extras.external_ids) + len(extras.lots)
+    extras.owners |= more.owners
+    extras.external_ids |= more.external_ids
+    extras.lots |= more.lots
+    after = len(extras.owners) + len(extras.external_ids) + len(extras.lots)
+    assert after > before, "an event asks again for what was loaded for it"
+
+
+def fail(
+    c: Connection, partition: int, event: Event, code: EventErrorCode, message: str
+) -> None:
+    """End an event as FAILED without deciding it: it cannot be processed."""
+    with c.transaction():
+        row = c.execute("SELECT read_clock() AS now, nextval('commit_order') AS commit_order").fetchone()
+        assert row is not None
+        now: datetime = row["now"]
+        facts = snapshot.read_programs(
+            snapshot.start_programs(c, event.organization_id, [event.program_id])
+        )
+        version = facts[event.program_id].ruleset_version
+        decision = Decision(event, EventStatus.FAILED, version, error_code=code, error_message=message)
+        record.write_failure(c, decision, now, row["commit_order"])
+        inbox.done(c, partition, [event.position])
+        inbox.unblock(c, [event.owner_id])
+        leases.clear(c, partition)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether trying again may help: lost connections, deadlocks, time-outs (decision C5)."""
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

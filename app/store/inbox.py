@@ -1,0 +1,129 @@
+"""The inbox: claiming waiting events in order, blocking owners that wait for a retry, counting."""
+
+from datetime import datetime
+from typing import Any
+
+from app.db import Connection
+from app.domain.events import Event
+from app.domain.names import EventType
+
+WINDOW = 1_000  # Inbox rows looked at in one claim, so that blocked owners cannot make a claim long.
+
+# The window is cut first and filtered after, so that the scan is bounded whatever is blocked.
+_CLAIM = """
+WITH w AS MATERIALIZED (
+    SELECT * FROM inbox WHERE partition = %(partition)s AND position > %(after)s
+    ORDER BY position LIMIT %(window)s
+)
+SELECT w.position, w.attempts, w.owner_id, e.organization_id, e.seq, e.id, e.program_id, e.event_type,
+    e.participant_id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key, e.event_timestamp,
+    e.created_at, e.event_data, e.depth
+FROM (SELECT * FROM w
+      WHERE NOT EXISTS (SELECT 1 FROM blocked_owners b WHERE b.owner_id = w.owner_id AND b.until > %(now)s)
+      ORDER BY position LIMIT %(limit)s) w
+JOIN events e ON e.organization_id = w.organization_id AND e.seq = w.event_seq
+ORDER BY w.position
+"""
+
+
+def claim(
+    c: Connection, partition: int, *, after: int, limit: int, now: datetime, window: int = WINDOW
+) -> list[Event]:
+    """Return the next waiting events of a partition, in order, without those of blocked owners."""
+    rows = c.execute(
+        _CLAIM,
+        {"partition": partition, "after": after, "limit": limit, "window": max(window, limit), "now": now},
+    ).fetchall()
+    return [_event(row) for row in rows]
+
+
+def _event(row: dict[str, Any]) -> Event:
+    return Event(
+        row["organization_id"], row["seq"], row["id"], row["program_id"], EventType(row["event_type"]),
+        row["participant_id"], row["group_id"], row["recipient_id"], row["external_id"],
+        row["idempotency_key"], row["event_timestamp"], row["created_at"], row["event_data"], row["depth"],
+        row["owner_id"], row["attempts"], row["position"],
+    )
+
+
+def last_in_window(c: Connection, partition: int, after: int) -> int | None:
+    """Return the last position of a full window in which every owner was blocked, else None."""
+    row = c.execute(
+        "SELECT max(position) AS last, count(*) AS n FROM (SELECT position FROM inbox"
+        " WHERE partition = %s AND position > %s ORDER BY position LIMIT %s) w",
+        (partition, after, WINDOW),
+    ).fetchone()
+    return row["last"] if row and row["n"] == WINDOW else None
+
+
+def present(c: Connection, partition: int, positions: list[int]) -> set[int]:
+    """Return those positions that are still waiting."""
+    rows = c.execute(
+        "SELECT position FROM inbox WHERE partition = %s AND position = ANY(%s::bigint[])",
+        (partition, positions),
+    )
+    return {row["position"] for row in rows}
+
+
+DONE = "DELETE FROM inbox WHERE partition = %s AND position = ANY(%s::bigint[])"
+
+
+def done(c: Connection, partition: int, positions: list[int]) -> Any:
+    """Start deleting the rows of decided events; the caller compares the count after the pipeline."""
+    return c.execute(DONE, (partition, positions))
+
+
+def failed_attempt(
+    c: Connection, partition: int, event: Event, attempts: int, until: datetime, message: str
+) -> None:
+    """Note a failed attempt and block the event's owner until the next one."""
+    c.execute(
+        "UPDATE inbox SET attempts = %s, error_message = %s WHERE partition = %s AND position = %s",
+        (attempts, message, partition, event.position),
+    )
+    c.execute(
+        "INSERT INTO blocked_owners (owner_id, partition, until) VALUES (%s, %s, %s)"
+        " ON CONFLICT (owner_id) DO UPDATE SET until = excluded.until",
+        (event.owner_id, partition, until),
+    )
+
+
+def unblock(c: Connection, owners: list[Any]) -> None:
+    """Remove the blocks of owners whose head event is decided."""
+    c.execute("DELETE FROM blocked_owners WHERE owner_id = ANY(%s::uuid[])", (owners,))
+
+
+def blocked(c: Connection, partition: int) -> dict[Any, datetime]:
+    """Return the owners of a partition that have a block, with its end."""
+    rows = c.execute("SELECT owner_id, until FROM blocked_owners WHERE partition = %s", (partition,))
+    return {row["owner_id"]: row["until"] for row in rows}
+
+
+def requeue(c: Connection, row: dict[str, Any]) -> None:
+    """Put a failed event back at the tail of its partition, with fresh attempts."""
+    c.execute(
+        "INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)"
+        " VALUES (%s, nextval('event_seq'), %s, %s, %s)",
+        (row["partition"], row["organization_id"], row["seq"],
+         row["participant_id"] or row["group_id"] or row["program_id"]),
+    )
+
+
+def waiting_partitions(c: Connection, older_than: datetime) -> list[int]:
+    """Return the partitions with an event that has waited since before `older_than` and may run."""
+    rows = c.execute(
+        "SELECT p.partition FROM partition_leases p WHERE EXISTS (SELECT 1 FROM (SELECT i.* FROM inbox i"
+        "   WHERE i.partition = p.partition ORDER BY i.position LIMIT 1) i"
+        "   JOIN events e ON e.organization_id = i.organization_id AND e.seq = i.event_seq"
+        "   WHERE e.created_at <= %s) ORDER BY p.partition",
+        (older_than,),
+    ).fetchall()
+    return [row["partition"] for row in rows]
+
+
+def count(c: Connection, limit: int) -> int:
+    """Return how many events wait, counted no further than `limit`."""
+    row = c.execute("SELECT count(*) AS n FROM (SELECT 1 FROM inbox LIMIT %s) w", (limit,)).fetchone()
+    return int(row["n"]) if row else 0
+
+

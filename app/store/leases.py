@@ -1,0 +1,73 @@
+"""Partitions: who drains one, and what was in hand when a worker died."""
+
+from dataclasses import dataclass
+
+import psycopg
+
+from app.db import Connection
+
+LOCK_CLASS = 0x466C6F72  # "Flor": the class of the advisory locks that partitions are held by.
+LOCK_WAIT = "50ms"  # A holder may have read its last rows already: wait this long, then ring again.
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The batch that a worker had in hand: positions `first` to `last`, alone or together."""
+
+    worker: str
+    first: int
+    last: int
+    alone: bool
+    crashes: int
+
+
+def acquire(c: Connection, partition: int) -> bool:
+    """Take the partition for this session; False while another session keeps it.
+
+    The lock goes with the connection: when a worker dies, its partition is free at once.
+    """
+    try:
+        with c.transaction():
+            c.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+            c.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_CLASS, partition))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def release(c: Connection, partition: int) -> None:
+    """Give the partition back."""
+    c.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, partition))
+
+
+def left_behind(c: Connection, partition: int) -> Lease | None:
+    """Return the batch that a former holder did not finish, None where it finished in order."""
+    row = c.execute(
+        "SELECT worker, from_position, to_position, alone, crashes FROM partition_leases"
+        " WHERE partition = %s AND worker IS NOT NULL",
+        (partition,),
+    ).fetchone()
+    if row is None:
+        return None
+    return Lease(row["worker"], row["from_position"], row["to_position"], row["alone"], row["crashes"])
+
+
+MARK = (
+    "UPDATE partition_leases SET worker = %s, from_position = %s, to_position = %s, alone = %s, crashes = %s"
+    " WHERE partition = %s"
+)
+
+
+def mark(c: Connection, partition: int, lease: Lease) -> None:
+    """Write down what is about to be worked on. Committed without waiting for the disk by its caller."""
+    c.execute(MARK, (lease.worker, lease.first, lease.last, lease.alone, lease.crashes, partition))
+
+
+def clear(c: Connection, partition: int) -> None:
+    """Take the mark away: in the transaction that finished the batch, or after one that was undone."""
+    c.execute("UPDATE partition_leases SET worker = NULL WHERE partition = %s", (partition,))
+
+
+def forgive(c: Connection, worker: str) -> None:
+    """Take away this worker's own marks after it lost its connection: it did not die."""
+    c.execute("UPDATE partition_leases SET worker = NULL WHERE worker = %s", (worker,))

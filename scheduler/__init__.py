@@ -1,0 +1,1 @@
+"""Background duties: one file each, named for the doer, around one `run_once`; APScheduler rings them."""

@@ -1,0 +1,13 @@
+"""What a duty is: a name, how often it runs, and one idempotent step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """A background duty. `run_once` may be called at any time, twice, or late; it does what is due."""
+
+    name: str
+    every_seconds: float
+    run_once: Callable[[], object]
