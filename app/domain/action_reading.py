@@ -30,13 +30,25 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASC
 
 def actions_from_json(items: object) -> tuple[a.Action, ...]:
     """Read a rule's actions. Raises ValidationError with `actions[i].field` → message for each fault."""
-    if not isinstance(items, Sequence) or isinstance(items, str) or not 1 <= len(items) <= a.ACTIONS_MAX:
-        raise ValidationError(details={"actions": f"must be a list of 1 to {a.ACTIONS_MAX} actions"})
     errors: dict[str, str] = {}
-    read = [_read(_Fields(item, f"actions[{index}]", errors)) for index, item in enumerate(items)]
+    actions = read_actions(items, errors)
     if errors:
         raise ValidationError(details=errors)
-    return tuple(action for action in read if action is not None)
+    return tuple(actions.values())
+
+
+def read_actions(items: object, errors: dict[str, str]) -> dict[int, a.Action]:
+    """Read the actions that are well formed, by their place; note the faults of the others in `errors`."""
+    if not isinstance(items, Sequence) or isinstance(items, str) or not 1 <= len(items) <= a.ACTIONS_MAX:
+        errors["actions"] = f"must be a list of 1 to {a.ACTIONS_MAX} actions"
+        return {}
+    actions: dict[int, a.Action] = {}
+    for index, item in enumerate(items):
+        before = len(errors)
+        action = _read(_Fields(item, f"actions[{index}]", errors))
+        if action is not None and len(errors) == before:
+            actions[index] = action
+    return actions
 
 
 class _Fields:

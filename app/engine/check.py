@@ -11,13 +11,13 @@ from uuid import UUID
 
 from app.domain import actions as a
 from app.domain import errors
-from app.domain.action_reading import actions_from_json
 from app.domain.amounts import fits_scale
 from app.domain.assets import Asset
 from app.domain.rules import BUDGETS_MAX, IntervalSchedule, Rule
-from app.engine.compiled import RuleFault, compile_rule
+from app.engine.cel import check_portable
+from app.engine.compiled import compile_action, compile_condition
 from app.engine.schedules import ScheduleError, check_schedule
-from app.engine.texts import constant_amount, fixed_moment
+from app.engine.texts import Texts, constant_amount, fixed_moment
 
 # Where faults of several kinds meet, the first of these names the error; `details` names them all.
 _PRECEDENCE: tuple[type[errors.DomainError], ...] = (
@@ -55,24 +55,28 @@ class Faults:
                 raise kind(details={path: message for path, (message, _) in self.found.items()})
 
 
-def read_actions(items: object, faults: Faults) -> tuple[a.Action, ...]:
-    """Read actions; where one is malformed none is returned, so that the rest can still be checked."""
-    try:
-        return actions_from_json(items)
-    except errors.ValidationError as error:
-        for path, message in error.details.items():
-            faults.note(path, message)
-        return ()
+@dataclass(slots=True)
+class Proposal:
+    """What somebody wants to save: the fields that are being set, and how the rule would be then.
+
+    `actions` are the well-formed ones by their place, so that one malformed action hides no other fault.
+    """
+
+    given: frozenset[str]
+    rule: Rule
+    actions: Mapping[int, a.Action]
 
 
-def check_texts(rule: Rule, given: frozenset[str], faults: Faults) -> None:
-    """Check what needs no knowledge of the program. `given` names the fields that are being set."""
-    try:
-        compile_rule(rule)
-    except RuleFault as fault:
-        for path, message in fault.details.items():
-            if path.split("[")[0].split(".")[0] in given:
-                faults.note(path, message)
+def check_texts(proposal: Proposal, faults: Faults) -> None:
+    """Check what needs no knowledge of the program."""
+    given, rule, texts = proposal.given, proposal.rule, Texts(check_portable)
+    if "condition" in given:
+        compile_condition(rule.condition, texts)
+    if "actions" in given:
+        for index, action in proposal.actions.items():
+            compile_action(action, index, texts)
+    for path, message in texts.faults.items():
+        faults.note(path, message)
     if rule.active_from is not None and rule.active_to is not None and rule.active_from >= rule.active_to:
         if "active_to" in given:
             faults.note("active_to", "must be after active_from")
@@ -82,19 +86,17 @@ def check_texts(rule: Rule, given: frozenset[str], faults: Faults) -> None:
         _check_budgets(rule, faults)
 
 
-def check_surroundings(
-    rule: Rule, given: frozenset[str], surroundings: Surroundings, faults: Faults
-) -> None:
-    """Check actions and budgets against the program's assets and tiers; adds to `faults`."""
-    if "actions" in given:
-        for index, action in enumerate(rule.actions):
+def check_surroundings(proposal: Proposal, surroundings: Surroundings, faults: Faults) -> None:
+    """Check actions and budgets against the program's assets and tiers."""
+    if "actions" in proposal.given:
+        for index, action in proposal.actions.items():
             path = f"actions[{index}]"
             if isinstance(action, a.AssetAction):
                 _check_asset_action(action, path, surroundings, faults)
             elif isinstance(action, a.SetTier):
                 _check_tier(action, path, surroundings, faults)
-    if "budgets" in given:
-        for index, budget in enumerate(rule.budgets):
+    if "budgets" in proposal.given:
+        for index, budget in enumerate(proposal.rule.budgets):
             asset = surroundings.assets.get(budget.asset_id)
             path = f"budgets[{index}]"
             if asset is None:

@@ -115,8 +115,8 @@ class CompiledRule:
 def compile_rule(rule: Rule) -> CompiledRule:
     """Compile every text of a rule. Raises RuleFault, which names all texts at fault, not only the first."""
     texts = Texts()
-    condition = texts.read("condition", lambda: cel.compile(rule.condition, Kind.CONDITION))
-    actions = [_compile_action(action, f"actions[{i}]", texts) for i, action in enumerate(rule.actions)]
+    condition = compile_condition(rule.condition, texts)
+    actions = [compile_action(action, index, texts) for index, action in enumerate(rule.actions)]
     if texts.faults:
         raise RuleFault(texts.faults)
     assert condition is not None, "no fault, so the condition was compiled"
@@ -126,7 +126,14 @@ def compile_rule(rule: Rule) -> CompiledRule:
     return CompiledRule(rule, condition, tuple(actions), cel.event_types(condition), reads)
 
 
-def _compile_action(action: a.Action, path: str, texts: Texts) -> CompiledAction:
+def compile_condition(condition: str, texts: Texts) -> Program | None:
+    """Compile a condition; None where it is at fault, which `texts` then tells."""
+    return texts.read("condition", lambda: cel.compile(condition, Kind.CONDITION))
+
+
+def compile_action(action: a.Action, index: int, texts: Texts) -> CompiledAction:
+    """Compile the texts of the action at a place; faults are noted in `texts`, harmless values stand in."""
+    path = f"actions[{index}]"
     if isinstance(action, a.Broadcast):
         name = texts.text(f"{path}.event_name", action.event_name)
         return CompiledBroadcast(action, name, texts.payload(f"{path}.payload", action.payload))

@@ -27,6 +27,7 @@ REFERENCE = re.compile(r"[A-Za-z0-9._:@-]{1,255}", re.ASCII)  # Decision A8.
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _ANY_SPAN = timedelta(hours=1)  # Stands in for a duration that is at fault.
 T = TypeVar("T")
+Inspect: TypeAlias = Callable[[str], list[str]]  # What else is wrong with an expression that compiles.
 
 
 class TextFault(ValueError):
@@ -47,9 +48,10 @@ class CompiledTarget:
 class Texts:
     """Reads texts; notes the faults under their paths, and what the good ones read."""
 
-    def __init__(self) -> None:
+    def __init__(self, inspect: Inspect | None = None) -> None:
         self.faults: dict[str, str] = {}
         self.reads: list[Reads] = []
+        self._inspect = inspect
 
     def read(self, path: str, make: Callable[[], T]) -> T | None:
         """Return what `make` makes of a text, or None once its fault is noted."""
@@ -60,7 +62,15 @@ class Texts:
             return None
         if isinstance(made, Program | Template):
             self.reads.append(made.reads)
+            if self._inspect is not None:
+                self._note_complaints(path, made, self._inspect)
         return made
+
+    def _note_complaints(self, path: str, made: Program | Template, inspect: Inspect) -> None:
+        for part in (made,) if isinstance(made, Program) else made.parts:
+            complaints = inspect(part.text) if isinstance(part, Program) else []
+            if complaints:
+                self.faults[path] = complaints[0]
 
     def amount(self, path: str, text: str, *, signed: bool = False) -> Amount:
         """A number in plain notation becomes a constant, which costs nothing to evaluate."""

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from app.db import Connection, read_clock, transaction
 from app.domain import errors
-from app.domain.action_reading import actions_from_json
+from app.domain.action_reading import actions_from_json, read_actions
+from app.domain.actions import Action
 from app.domain.ids import TimeOrdered
 from app.domain.names import ProgramStatus
 from app.domain.rules import (
@@ -26,7 +27,7 @@ from app.domain.rules import (
     RuleStatus,
     snapshot_of,
 )
-from app.engine.check import Faults, Surroundings, check_surroundings, check_texts, read_actions
+from app.engine.check import Faults, Proposal, Surroundings, check_surroundings, check_texts
 from app.engine.schedules import next_reset
 from app.flows.locks import lock_budgets
 from app.store import budgets as budget_store
@@ -35,7 +36,7 @@ from app.store import rules as rule_store
 from app.store.budgets import BudgetState
 from app.store.rules import RuleRow
 
-EVERYTHING = frozenset({"condition", "actions", "budgets", "active_from", "active_to"})
+_EVERYTHING = frozenset({"condition", "actions", "budgets", "active_from", "active_to"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +67,24 @@ class RuleView:
 
 def create(organization_id: UUID, api_key_id: UUID | None, draft: RuleDraft) -> RuleView:
     """Create a rule and put it in force. Raises the errors that the sheet names, every fault in `details`."""
-    nil = UUID(int=0)
-    faults = Faults()
-    actions = read_actions(draft.actions, faults)
+    nil, faults = UUID(int=0), Faults()
+    actions = _read_actions(draft.actions, faults)
     rule = Rule(
         id=nil, program_id=draft.program_id, history_id=nil, name=draft.name, condition=draft.condition,
-        actions=actions, order=draft.order or 1, stop_after_match=draft.stop_after_match,
+        actions=tuple(actions.values()), order=draft.order or 1, stop_after_match=draft.stop_after_match,
         active_from=draft.active_from, active_to=draft.active_to, status=draft.status,
         budgets=_sorted(draft.budgets), description=draft.description,
     )
-    check_texts(rule, EVERYTHING, faults)
+    proposal = Proposal(_EVERYTHING, rule, actions)
+    check_texts(proposal, faults)
     with transaction() as c:
         _lock_program(c, organization_id, draft.program_id, faults)
         now = read_clock(c)
-        _check_surroundings(c, organization_id, rule, EVERYTHING, now, faults)
-        count, last = rule_store.places(c, organization_id, draft.program_id)
-        order = last + ORDER_STEP if draft.order is None else draft.order
-        if order > ORDER_MAX:
-            raise errors.ValidationError(details={"order": f"must not be greater than {ORDER_MAX}"})
+        _check_surroundings(c, organization_id, proposal, now, faults)
+        rule = replace(rule, order=_free_order(c, organization_id, draft))
         ids = TimeOrdered(now)
-        rule = replace(rule, id=ids.next(), history_id=ids.next(), order=order)
+        rule = replace(rule, id=ids.next(), history_id=ids.next())
         _refuse_taken_order(c, organization_id, rule)
-        if count >= RULES_MAX:
-            raise errors.LimitExceeded(f"A program has at most {RULES_MAX} rules that are not archived")
         row = RuleRow(
             id=rule.id, program_id=rule.program_id, name=rule.name, description=rule.description,
             condition=rule.condition, actions=draft.actions, order=rule.order,
@@ -111,45 +107,36 @@ def change(
     `changes` maps field names of RuleDraft (all but `program_id`) to checked values. Only what is given is
     checked: a rule can be suspended though its asset was archived since.
     """
-    given = frozenset(changes)
     faults = Faults()
-    actions = read_actions(changes["actions"], faults) if "actions" in changes else None
+    actions = _read_actions(changes["actions"], faults) if "actions" in changes else {}
     with transaction() as c:
-        found = rule_store.get(c, organization_id, rule_id)
-        if found is None:
-            raise errors.NotFound("Rule not found")
-        _lock_program(c, organization_id, found.program_id, faults)
-        before = rule_store.get(c, organization_id, rule_id)
-        assert before is not None
-        if before.status is RuleStatus.ARCHIVED:
-            faults.refuse()
-            raise errors.RuleArchived()
+        before = _lock_rule(c, organization_id, rule_id, faults)
         states = budget_store.of_rules(c, organization_id, [rule_id]).get(rule_id, [])
-        now = read_clock(c)
         old = _rule_of(before, tuple(state.budget for state in states))
-        fields = {name: value for name, value in changes.items() if name != "actions"}
-        if "budgets" in fields:
-            fields["budgets"] = _sorted(fields["budgets"])
-        rule = replace(old, **fields) if actions is None else replace(old, actions=actions, **fields)
-        check_texts(rule, given, faults)
-        _check_surroundings(c, organization_id, rule, given, now, faults)
-        new_actions = changes.get("actions", before.actions)
-        old_snapshot = snapshot_of(old, before.actions)
-        if snapshot_of(rule, new_actions) == old_snapshot:
+        now = read_clock(c)
+        rule = _changed(old, changes, actions)
+        proposal = Proposal(frozenset(changes), rule, actions)
+        check_texts(proposal, faults)
+        _check_surroundings(c, organization_id, proposal, now, faults)
+        row = replace(
+            before, name=rule.name, description=rule.description, condition=rule.condition,
+            actions=changes.get("actions", before.actions), order=rule.order,
+            stop_after_match=rule.stop_after_match, active_from=rule.active_from, active_to=rule.active_to,
+            status=rule.status,
+        )
+        snapshot = snapshot_of(old, before.actions)
+        if snapshot_of(rule, row.actions) == snapshot:
             return _view(c, organization_id, before, now)
         _refuse_taken_order(c, organization_id, rule)
         rule = replace(rule, history_id=TimeOrdered(now).next())
         archived = rule.status is RuleStatus.ARCHIVED
         row = replace(
-            before, name=rule.name, description=rule.description, condition=rule.condition,
-            actions=new_actions, order=rule.order, stop_after_match=rule.stop_after_match,
-            active_from=rule.active_from, active_to=rule.active_to, status=rule.status,
-            history_id=rule.history_id, updated_at=now, deleted_at=now if archived else None,
+            row, history_id=rule.history_id, updated_at=now, deleted_at=now if archived else None
         )
         rule_store.update(c, organization_id, row)
-        if "budgets" in given:
+        if "budgets" in changes:
             _replace_budgets(c, organization_id, rule, now)
-        _keep_version(c, organization_id, api_key_id, rule, row, old_snapshot, _change_type(old, rule))
+        _keep_version(c, organization_id, api_key_id, rule, row, snapshot, _change_type(old, rule))
         rulesets.renew(c, organization_id, rule.program_id, now)
         return _view(c, organization_id, row, now)
 
@@ -173,17 +160,61 @@ def _lock_program(c: Connection, organization_id: UUID, program_id: UUID, faults
         raise errors.ProgramArchived()
 
 
+def _lock_rule(c: Connection, organization_id: UUID, rule_id: UUID, faults: Faults) -> RuleRow:
+    """Lock the rule's program and return the rule as it is under the lock."""
+    found = rule_store.get(c, organization_id, rule_id)
+    if found is None:
+        raise errors.NotFound("Rule not found")
+    _lock_program(c, organization_id, found.program_id, faults)
+    row = rule_store.get(c, organization_id, rule_id)
+    assert row is not None, "rules are never deleted"
+    if row.status is RuleStatus.ARCHIVED:
+        faults.refuse()
+        raise errors.RuleArchived()
+    return row
+
+
+def _read_actions(items: object, faults: Faults) -> dict[int, Action]:
+    malformed: dict[str, str] = {}
+    actions = read_actions(items, malformed)
+    for path, message in malformed.items():
+        faults.note(path, message)
+    return actions
+
+
+def _changed(old: Rule, changes: Mapping[str, Any], actions: Mapping[int, Action]) -> Rule:
+    """Return the rule with the changes in it."""
+    fields = {name: value for name, value in changes.items() if name not in ("actions", "budgets")}
+    if "actions" in changes:
+        fields["actions"] = tuple(actions.values())
+    if "budgets" in changes:
+        fields["budgets"] = _sorted(changes["budgets"])
+    return replace(old, **fields)
+
+
 def _check_surroundings(
-    c: Connection, organization_id: UUID, rule: Rule, given: frozenset[str], now: datetime, faults: Faults
+    c: Connection, organization_id: UUID, proposal: Proposal, now: datetime, faults: Faults
 ) -> None:
-    if given & EVERYTHING:
+    program_id = proposal.rule.program_id
+    if proposal.given & {"actions", "budgets"}:
         surroundings = Surroundings(
-            assets=rule_surroundings.linked_assets(c, organization_id, rule.program_id),
-            tiers=rule_surroundings.tier_levels(c, organization_id, rule.program_id),
+            assets=rule_surroundings.linked_assets(c, organization_id, program_id),
+            tiers=rule_surroundings.tier_levels(c, organization_id, program_id),
             now=now,
         )
-        check_surroundings(rule, given, surroundings, faults)
+        check_surroundings(proposal, surroundings, faults)
     faults.refuse()
+
+
+def _free_order(c: Connection, organization_id: UUID, draft: RuleDraft) -> int:
+    """Return the order of a new rule: the one asked for, or behind the last."""
+    count, last = rule_store.places(c, organization_id, draft.program_id)
+    order = last + ORDER_STEP if draft.order is None else draft.order
+    if order > ORDER_MAX:
+        raise errors.ValidationError(details={"order": f"must not be greater than {ORDER_MAX}"})
+    if count >= RULES_MAX:
+        raise errors.LimitExceeded(f"A program has at most {RULES_MAX} rules that are not archived")
+    return order
 
 
 def _refuse_taken_order(c: Connection, organization_id: UUID, rule: Rule) -> None:
