@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
-from app.engine.cel.values import friendly
+from app.engine.cel.values import Budget, charge, friendly
 
 UNEXPECTED = (
     ArithmeticError,
@@ -26,17 +26,23 @@ an event; the tests treat that kind as a failure.
 """
 
 
+_ERROR_STEPS = 10
+
+
 def internal_error(error: Exception) -> CelEvaluationError:
     return CelEvaluationError(ErrorKind.INTERNAL, f"internal error ({type(error).__name__})")
 
 
-def _decide(operands: Iterable[Callable[[], Any]], deciding: bool) -> bool:
-    """`deciding` as soon as an operand has that value; else the first error; else the other value."""
+def _decide(budget: Budget, operands: Iterable[Callable[[], Any]], deciding: bool) -> bool:
+    """`deciding` as soon as an operand has that value; else the first error; else the other value.
+
+    An error costs steps of its own: raising one takes as long as evaluating several nodes."""
     first: CelEvaluationError | None = None
     for operand in operands:
         try:
             value = operand()
         except CelEvaluationError as error:
+            charge(budget, _ERROR_STEPS)
             first = first or error
             continue
         except UNEXPECTED as error:
@@ -53,20 +59,20 @@ def _decide(operands: Iterable[Callable[[], Any]], deciding: bool) -> bool:
     return not deciding
 
 
-def and_(*operands: Callable[[], Any]) -> bool:
-    return _decide(operands, deciding=False)
+def and_(budget: Budget, *operands: Callable[[], Any]) -> bool:
+    return _decide(budget, operands, deciding=False)
 
 
-def or_(*operands: Callable[[], Any]) -> bool:
-    return _decide(operands, deciding=True)
+def or_(budget: Budget, *operands: Callable[[], Any]) -> bool:
+    return _decide(budget, operands, deciding=True)
 
 
-def all_(items: Iterable[Any], predicate: Callable[[Any], Any]) -> bool:
-    return _decide((partial(predicate, item) for item in items), deciding=False)
+def all_(budget: Budget, items: Iterable[Any], predicate: Callable[[Any], Any]) -> bool:
+    return _decide(budget, (partial(predicate, item) for item in items), deciding=False)
 
 
-def exists_(items: Iterable[Any], predicate: Callable[[Any], Any]) -> bool:
-    return _decide((partial(predicate, item) for item in items), deciding=True)
+def exists_(budget: Budget, items: Iterable[Any], predicate: Callable[[Any], Any]) -> bool:
+    return _decide(budget, (partial(predicate, item) for item in items), deciding=True)
 
 
 def one_(matches: Iterable[bool]) -> bool:

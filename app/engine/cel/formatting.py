@@ -74,10 +74,10 @@ def _shown(budget: Budget, value: Any) -> str:
     if value is None:
         return "null"
     if value.__class__ is list:
-        charge(budget, len(value))
+        charge(budget, 4 * len(value))
         return f"[{_joined(budget, (_shown(budget, item) for item in value))}]"
     if value.__class__ is dict:
-        charge(budget, 4 * len(value))
+        charge(budget, 8 * len(value))
         keyed = [(_shown(budget, key), item) for key, item in value.items()]
         entries = sorted(keyed, key=lambda entry: entry[0])
         return "{" + _joined(budget, (f"{key}: {_shown(budget, item)}" for key, item in entries)) + "}"

@@ -263,7 +263,7 @@ class Generator:
         word = "and" if node.op == "&&" else "or"
         if self.fast:
             return "(" + f" {word} ".join(self.truth(part, scope) for part in operands) + ")"
-        return f"{word}_({', '.join(f'lambda: {self.code(part, scope)}' for part in operands)})"
+        return f"{word}_(B, {', '.join(f'lambda: {self.code(part, scope)}' for part in operands)})"
 
     # -------------------------------------------------------------------------------------------------- loops
     def comprehension(self, node: Comprehension, scope: Scope) -> str:
@@ -276,7 +276,7 @@ class Generator:
                 test = self.truth(node.predicate, inner)
                 return f"({row} := {items}, {helper}({test} for {each} in {row}))[1]"
             helper = "all_" if node.kind is Loop.ALL else "exists_"
-            return f"{helper}({items}, lambda {each}: {self.code(node.predicate, inner)})"
+            return f"{helper}(B, {items}, lambda {each}: {self.code(node.predicate, inner)})"
         test = self.truth(node.predicate, inner) if node.predicate is not None else ""
         if node.kind is Loop.EXISTS_ONE:
             return f"({row} := {items}, one_([{test} for {each} in {row}]))[1]"

@@ -39,7 +39,7 @@ _LEVELS = {
     "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
     "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
 }  # fmt: skip
-_LEVEL_MAX = 5
+_FLAT_LEVEL = 2
 _LOOPS = {kind.value: kind for kind in Loop} | {"existsOne": Loop.EXISTS_ONE}
 
 
@@ -130,26 +130,31 @@ class _Parser:
 
     def binary(self, level: int) -> Node:
         """Operators of `level` and of those that bind tighter. `&&` and `||` become flat chains."""
-        if level > _LEVEL_MAX:
-            return self.unary()
         start = self.token.start
-        left = self.binary(level + 1)
-        flat: list[Node] = [left]
-        op, links = "", 0
-        while True:
-            token = self.token
-            if token.kind not in ("op", "ident") or _LEVELS.get(str(token.value)) != level:
-                break
-            op = str(token.value)
-            self.place += 1
-            right = self.binary(level + 1)
-            if level <= 2:
-                flat.append(right)
-                continue
-            links += 1
-            self.check_chain(links)
-            left = self.add(Binary(*self.at(start), op, left, right))
-        return self.add(Logic(*self.at(start), op, tuple(flat))) if len(flat) > 1 else left
+        left = self.unary()
+        links = 0
+        while (found := self.level()) >= level:
+            op = str(self.token.value)
+            if found <= _FLAT_LEVEL:
+                operands = [left]
+                while self.is_op(op):
+                    self.place += 1
+                    operands.append(self.binary(found + 1))
+                left = self.add(Logic(*self.at(start), op, tuple(operands)))
+            else:
+                self.place += 1
+                right = self.binary(found + 1)
+                links += 1
+                self.check_chain(links)
+                left = self.add(Binary(*self.at(start), op, left, right))
+        return left
+
+    def level(self) -> int:
+        """The precedence of the operator that comes next, 0 when none does."""
+        token = self.tokens[self.place]
+        if token.kind not in ("op", "ident"):
+            return 0
+        return _LEVELS.get(token.value, 0)  # type: ignore[arg-type]
 
     def unary(self) -> Node:
         starts: list[int] = []

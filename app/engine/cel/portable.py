@@ -56,7 +56,7 @@ def _structure_complaints(text: str, tokens: list[Token]) -> list[str]:
             found.append(f'{_where(text, token.start)}: cel-python has no `.`…` fields; write ["{name}"]')
         elif token.kind == "op" and token.value == "," and following.value in _TRAILING:
             found.append(
-                f"{_where(text, token.start)}: cel-python does not accept a comma before `{following.value!s}`"
+                f"{_where(text, token.start)}: cel-python refuses a comma before `{following.value!s}`"
             )
     return found
 

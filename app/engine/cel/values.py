@@ -65,18 +65,21 @@ def charge(budget: Budget, steps: int) -> None:
         raise CelBudgetError()
 
 
+_ELEMENT_STEPS = 4
+
+
 def eq_(budget: Budget, a: Any, b: Any) -> bool:
     """CEL equality: numbers by value across their types, other types never equal each other."""
     ca, cb = a.__class__, b.__class__
     if ca is list:
         if cb is not list or len(a) != len(b):
             return False
-        charge(budget, len(a))
+        charge(budget, _ELEMENT_STEPS * len(a))
         return all(eq_(budget, x, y) for x, y in zip(a, b, strict=True))
     if ca is dict:
         if cb is not dict or len(a) != len(b):
             return False
-        charge(budget, len(a))
+        charge(budget, _ELEMENT_STEPS * len(a))
         return all(key in b and eq_(budget, value, b[key]) for key, value in a.items())
     if ca is bool or cb is bool:
         return a is b

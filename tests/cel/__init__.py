@@ -1,0 +1,1 @@
+"""The expression engine: conformance, dialect, limits, safety, agreement with other implementations."""
