@@ -20,7 +20,9 @@ def configure_logging() -> None:
     ]
     renderer: Any = (
         structlog.processors.JSONRenderer() if settings().log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     if settings().log_format == "text":
         shared.remove(structlog.processors.format_exc_info)

@@ -31,10 +31,6 @@ class Outdated(Exception):
     """A program's rules changed between planning and locking."""
 
 
-class LostRows(Exception):
-    """The inbox no longer holds what was claimed: somebody else decided it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plans:
     """The rule sets that claimed events are planned with."""
@@ -86,14 +82,12 @@ def batch(
             _check_versions(gathered, plans)
             decisions, left = _decide_all(c, events, plans, gathered, needs, numbers)
             record.write(c, gathered, decisions)
-            deleted = inbox.done(c, partition, [decision.event.position for decision in decisions])
+            inbox.done(c, partition, [decision.event.position for decision in decisions])
             tried = [d.event.owner_id for d in decisions if d.event.attempts]
             if tried:
                 inbox.unblock(c, tried)
             if not left:
                 leases.clear(c, partition)
-            if deleted.rowcount != len(decisions):
-                raise LostRows(f"{deleted.rowcount} of {len(decisions)} inbox rows were there")
     return left
 
 

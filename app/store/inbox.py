@@ -65,12 +65,16 @@ def present(c: Connection, partition: int, positions: list[int]) -> set[int]:
     return {row["position"] for row in rows}
 
 
-DONE = "DELETE FROM inbox WHERE partition = %s AND position = ANY(%s::bigint[])"
+_DONE = """
+WITH gone AS (DELETE FROM inbox WHERE partition = %(partition)s AND position = ANY(%(positions)s::bigint[])
+    RETURNING 1)
+SELECT expect(count(*) = cardinality(%(positions)s::bigint[]), 'somebody else decided these events') FROM gone
+"""
 
 
-def done(c: Connection, partition: int, positions: list[int]) -> Any:
-    """Start deleting the rows of decided events; the caller compares the count after the pipeline."""
-    return c.execute(DONE, (partition, positions))
+def done(c: Connection, partition: int, positions: list[int]) -> None:
+    """Delete the rows of decided events; where one is gone already, the transaction fails."""
+    c.execute(_DONE, {"partition": partition, "positions": positions})
 
 
 def failed_attempt(

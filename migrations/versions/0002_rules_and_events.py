@@ -131,6 +131,14 @@ CREATE TABLE inbox (
 -- A retried event waits at a place of its own, not at its number.
 CREATE INDEX inbox_retried ON inbox (event_seq) WHERE position <> event_seq;
 
+-- Undoes a transaction whose statements did not find what they expected, without a round trip to look.
+CREATE FUNCTION expect(truth boolean, what text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF truth IS NOT TRUE THEN
+        RAISE EXCEPTION '%', what;
+    END IF;
+END $$;
+
 -- Owners whose head event waits for another attempt: their later events wait with it, nobody else's.
 CREATE TABLE blocked_owners (
     owner_id uuid PRIMARY KEY,
