@@ -220,6 +220,10 @@ TYPE_OF: Mapping[type[Action], ActionType] = {
 }
 
 
+# A tuple made once: a union would be put together anew at every call, on the hot path.
+_BLOCKED_WHILE_INACTIVE = (Credit, Debit, Hold, Release, Forfeit, VoidHold, Counter)
+
+
 def action_type(action: Action) -> ActionType:
     """Return the word that names this action in `type`."""
     return TYPE_OF[type(action)]
@@ -227,4 +231,4 @@ def action_type(action: Action) -> ActionType:
 
 def blocked_while_inactive(action: Action) -> bool:
     """Say whether the action fails for a participant who is SUSPENDED or CLOSED (sheet 2, 5.5)."""
-    return isinstance(action, AssetAction | Counter)
+    return isinstance(action, _BLOCKED_WHILE_INACTIVE)

@@ -11,6 +11,7 @@ SCALE_MAX = 18
 COUNTER_DIGITS_MAX = 34  # decimal128, as in expressions.
 
 ZERO = Decimal(0)
+_QUANTA = tuple(Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1))
 _PLAIN = re.compile(r"[+-]?\d{1,60}(\.\d{1,60})?", re.ASCII)
 
 
@@ -69,7 +70,7 @@ def fits_scale(value: Decimal, scale: int) -> bool:
 
 def format_amount(value: Decimal, scale: int) -> str:
     """Print an amount with exactly `scale` decimals in plain notation; the value must fit."""
-    return format(value.quantize(Decimal(1).scaleb(-scale), context=EXACT), "f")
+    return format(value.quantize(_QUANTA[scale], None, EXACT), "f")
 
 
 def format_plain(value: Decimal) -> str:

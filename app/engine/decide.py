@@ -60,6 +60,7 @@ def decide(
     draft = Draft(world)
     evaluations: list[Evaluation] = []
     stopped_by: NumberedRule | None = None
+    scope: Scope | None = None
     for rule in candidates.rules:
         if stopped_by is not None:
             evaluations.append(Evaluation(
@@ -72,7 +73,9 @@ def decide(
         evaluations.append(evaluation)
         if evaluation.status is not EvaluationStatus.SUCCESS:
             continue
-        scope = Scope(event, rule.compiled.rule, ruleset, variables, draft, ids, account_number)
+        if scope is None:
+            scope = Scope(event, rule.compiled.rule, ruleset, variables, draft, ids, account_number)
+        scope.rule = rule.compiled.rule
         failure = _run_actions(scope, rule, evaluation)
         if failure is not None:
             return Decision(
@@ -89,10 +92,11 @@ def evaluate_condition(
     rule: NumberedRule, world: World, variables: dict[str, object]
 ) -> Evaluation | None:
     """Return the evaluation of a rule that matched, erred or is outside its window; None for no match."""
-    if not rule.compiled.rule.in_window(world.now):
+    compiled = rule.compiled
+    if not compiled.rule.in_window(world.now):
         return Evaluation(rule.number, EvaluationStatus.SKIPPED, SkipReason.OUTSIDE_TIME_WINDOW)
     try:
-        matched = rule.compiled.condition.evaluate(variables)
+        matched = compiled.condition.evaluate(variables)
     except CelBudgetError as error:
         return Evaluation(rule.number, EvaluationStatus.SKIPPED_TIMEOUT, error=str(error))
     except CelEvaluationError as error:

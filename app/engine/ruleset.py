@@ -49,7 +49,10 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """The rules, assets and tiers in force for a program: immutable, named by its version."""
+    """The rules, assets and tiers in force for a program: immutable, named by its version.
+
+    `types` are the event types that some rule names.
+    """
 
     organization_id: UUID
     program_id: UUID
@@ -58,24 +61,19 @@ class Ruleset:
     rules: tuple[NumberedRule, ...]
     assets: Mapping[UUID, Asset]
     tiers: Mapping[str, Tier]
+    types: frozenset[str] = frozenset()
     _by_type: dict[str | None, Candidates] = field(default_factory=dict, compare=False)
 
     def candidates(self, event_data: Mapping[str, Any]) -> Candidates:
         """Return the rules that can match; without a text as `type`, all of them."""
         kind = event_data.get("type")
-        known = kind if isinstance(kind, str) and kind in self.types else None
-        if known is None and isinstance(kind, str):
-            known = ""  # A type that no rule names: only the rules that admit any type.
+        # A type that no rule names stands as "": only the rules that admit any type.
+        known = (kind if kind in self.types else "") if isinstance(kind, str) else None
         found = self._by_type.get(known)
         if found is None:
             # Computed twice where two threads come at once; the results are equal.
             found = self._by_type[known] = self._collect(known)
         return found
-
-    @property
-    def types(self) -> frozenset[str]:
-        """Every event type that some rule names."""
-        return frozenset().union(*(r.compiled.event_types or () for r in self.rules))
 
     def _collect(self, kind: str | None) -> Candidates:
         rules = tuple(
@@ -104,6 +102,15 @@ class Ruleset:
             budget_rules=tuple(sorted(budgets)), wallet_assets=tuple(sorted(wallets)),
             program_state=program_state,
         )
+
+
+def make_ruleset(
+    organization_id: UUID, program_id: UUID, version: int, program_name: str,
+    rules: tuple[NumberedRule, ...], assets: Mapping[UUID, Asset], tiers: Mapping[str, Tier],
+) -> Ruleset:
+    """Put a rule set together and note the event types its rules name."""
+    types = frozenset().union(*(rule.compiled.event_types or () for rule in rules))
+    return Ruleset(organization_id, program_id, version, program_name, rules, assets, tiers, types)
 
 
 def _reads(path: Path, name: str) -> bool:

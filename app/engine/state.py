@@ -75,6 +75,19 @@ class Owner:
     groups: tuple[str, ...] = ()
 
 
+def with_state(
+    owner: Owner, *, tags: tuple[str, ...] | None = None, counters: Mapping[str, Counter] | None = None,
+    attributes: Mapping[str, str] | None = None, tiers: Mapping[str, TierState] | None = None,
+) -> Owner:
+    """Return the owner with some of its state replaced; several times faster than dataclasses.replace."""
+    return Owner(
+        owner.organization_id, owner.id, owner.kind, owner.status, owner.created_at, owner.external_id,
+        owner.name, owner.tags if tags is None else tags, owner.counters if counters is None else counters,
+        owner.attributes if attributes is None else attributes, owner.tiers if tiers is None else tiers,
+        owner.groups,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetState:
     """What a rule has issued of an asset since the budget's last reset."""

@@ -1,6 +1,5 @@
 """TAG, UNTAG, COUNTER, SET_ATTRIBUTE, SET_TIER: changes of state, with their history."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,7 @@ from app.domain.names import EventErrorCode, StateOperation, StateType
 from app.engine.compiled import CompiledAttribute, CompiledCounter, CompiledState, CompiledTag, CompiledTier
 from app.engine.resolving import amount_of, name_of, text_of
 from app.engine.scope import ActionFailed, Scope
-from app.engine.state import Counter, Owner, StateChange, TierChange, TierState
+from app.engine.state import Counter, Owner, StateChange, TierChange, TierState, with_state
 
 KEYS_MAX = 500  # Tags, counters and attributes of one owner, each.
 ATTRIBUTES_BYTES_MAX = 64 * 1024  # All attributes of one owner together.
@@ -43,7 +42,7 @@ def _tag(scope: Scope, action: CompiledTag, owner: Owner) -> Recorded:
     else:
         tags = tuple(kept for kept in owner.tags if kept != tag)
         change = StateChange(StateType.TAG, tag, StateOperation.REMOVE, tag, None, scope.rule.id)
-    scope.draft.owners[owner.id] = replace(owner, tags=tags)
+    scope.draft.owners[owner.id] = with_state(owner, tags=tags)
     scope.draft.record(owner.id, change)
     return {"tag": tag}
 
@@ -61,7 +60,7 @@ def _counter(scope: Scope, action: CompiledCounter, owner: Owner) -> Recorded:
             EventErrorCode.LIMIT_EXCEEDED, f"a counter keeps {COUNTER_DIGITS_MAX} significant digits"
         )
     counter = _with_reset(scope, action.action.reset_after, stored, value)
-    scope.draft.owners[owner.id] = replace(owner, counters={**owner.counters, key: counter})
+    scope.draft.owners[owner.id] = with_state(owner, counters={**owner.counters, key: counter})
     scope.draft.record(owner.id, StateChange(
         StateType.COUNTER, key, StateOperation.SET, None if stored is None else format_plain(before),
         format_plain(value), scope.rule.id,
@@ -108,7 +107,7 @@ def _attribute(scope: Scope, action: CompiledAttribute, owner: Owner) -> Recorde
         raise ActionFailed(
             EventErrorCode.LIMIT_EXCEEDED, f"attributes have at most {ATTRIBUTES_BYTES_MAX} bytes in all"
         )
-    scope.draft.owners[owner.id] = replace(owner, attributes=attributes)
+    scope.draft.owners[owner.id] = with_state(owner, attributes=attributes)
     scope.draft.record(
         owner.id, StateChange(StateType.ATTRIBUTE, key, StateOperation.SET, before, value, scope.rule.id)
     )
@@ -133,7 +132,7 @@ def assign_tier(scope: Scope, owner: Owner, change: TierChange, rule_id: Any) ->
     """Put an owner on a level in the draft, with its history."""
     assert change.after is not None
     tiers = {**owner.tiers, change.tier_key: change.after}
-    scope.draft.owners[owner.id] = replace(owner, tiers=tiers)
+    scope.draft.owners[owner.id] = with_state(owner, tiers=tiers)
     scope.draft.tiers.append(change)
     old = change.before.level if change.before else None
     if old != change.after.level:

@@ -11,7 +11,7 @@ from app.domain.assets import Asset
 from app.domain.names import InventoryMode, IssuancePolicy
 from app.domain.rules import rule_from_snapshot
 from app.engine.compiled import CompiledRule, compile_rule
-from app.engine.ruleset import NumberedRule, Ruleset
+from app.engine.ruleset import NumberedRule, Ruleset, make_ruleset
 from app.engine.tiers import tier_from_json
 from app.store import rulesets as store
 
@@ -61,7 +61,7 @@ def get(c: Connection, organization_id: UUID, program_id: UUID, version: int) ->
 def _load(c: Connection, organization_id: UUID, program_id: UUID, version: int) -> Ruleset:
     stored = store.load(c, organization_id, program_id, version)
     if stored is None:
-        return Ruleset(organization_id, program_id, version, "", (), {}, {})
+        return make_ruleset(organization_id, program_id, version, "", (), {}, {})
     missing = [one for one in stored.history_ids if _rules.get(one) is None]
     made = {
         rule.history_id: NumberedRule(rule.number, _compile(rule.history_id, rule.snapshot))
@@ -74,7 +74,7 @@ def _load(c: Connection, organization_id: UUID, program_id: UUID, version: int) 
         one = made.get(history_id) or _rules.get(history_id)
         assert one is not None, "a rule set names a rule version that does not exist"
         rules.append(one)
-    return Ruleset(
+    return make_ruleset(
         organization_id, program_id, version, stored.program["name"], tuple(rules),
         {asset.id: asset for asset in (asset_from_json(organization_id, item) for item in stored.assets)},
         {tier.key: tier for tier in (tier_from_json(item) for item in stored.tiers)},
