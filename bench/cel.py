@@ -1,8 +1,9 @@
 """How fast the expression engine is, as ratios measured in one run: `python -m bench.cel [--quick]`.
 
-Three figures: our evaluations against cel-python's interpreter (conversion of the data included, because ours needs
-none), one event against 100 rules with the index over `event.type`, and `explain` against `evaluate`. Absolute times
-depend on the machine; each is CPU time of this thread, the smallest of several slices, the engines interleaved.
+Three figures: our evaluations against cel-python's interpreter (conversion of the data included, because
+ours needs none), one event against 100 rules with the index over `event.type`, and `explain` against
+`evaluate`. Absolute times depend on the machine; each is CPU time of this thread, the smallest of several
+slices, the engines interleaved.
 """
 
 from __future__ import annotations

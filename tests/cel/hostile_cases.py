@@ -135,7 +135,7 @@ CASES: dict[str, Case] = {
     "loop_concat": ("event.l.map(a, event.s + event.t).size()", _words, "budget"),
     "loop_replace": ('event.l.map(a, event.s.replace("a", "bb")).size()', _words, "budget"),
     "loop_split": ('event.l.map(a, event.s.split("a")).size()', _words, "error"),
-    "loop_last_index": ('event.l.map(a, event.s.lastIndexOf("baaaaaaaaaaaaaaaaaaaaaaaa")).size()', _words, "budget"),
+    "loop_last_index": ('event.l.map(a, event.s.lastIndexOf("baaaaaaaaaaaaaa")).size()', _words, "budget"),
     "loop_zones": ("event.l.exists(z, timestamp(event.at).getHours(z) == 1)", _zones, "any"),
     "loop_durations": ('event.l.exists(z, duration(z) == duration("1s"))', _words, "budget"),
     "loop_with_large_body": (

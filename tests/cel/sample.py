@@ -31,7 +31,7 @@ def activation() -> dict[str, Any]:
             "counters": {"purchases": Decimal("12"), "spend": Decimal("1250.50")},
             "attributes": {"country": "DE", "birthday": "03-14"},
             "tiers": {"loyalty": {"level": "gold", "rank": 2, "benefits": {"multiplier": "1.5"}}},
-            "balances": {"PTS": {"available": Decimal("100"), "held": Decimal("0"), "deferred": Decimal("5")}},
+            "balances": {"PTS": {"available": Decimal(100), "held": Decimal(0), "deferred": Decimal(5)}},
             "created_at": NOW - dt.timedelta(days=400), "groups": ["g-1"],
         },
         "recipient": None,
