@@ -35,6 +35,8 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # APScheduler tells of every run of every duty; only its warnings are news.
+    logging.getLogger("apscheduler").setLevel(max(level, logging.WARNING))
 
 
 def log(name: str) -> Any:

@@ -6,7 +6,7 @@ from app.flows import drain as flow
 from app.queue import QUEUE, bell_key, client, ring_now
 
 
-@dramatiq.actor(queue_name=QUEUE, max_retries=0, time_limit=60_000)
+@dramatiq.actor(queue_name=QUEUE)
 def drain(partition: int, full: bool = False) -> None:
     """Work off a partition for a while; ring again where work is left or somebody else holds it."""
     # Taken away before the first look: whoever commits from now on rings anew.
