@@ -111,7 +111,7 @@ class Supervisor:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._keepers: list[Keeper] = []
+        self.keepers: list[Keeper] = []
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._housekeeping_at = 0.0
         self.stops_asked = 0
@@ -132,7 +132,7 @@ class Supervisor:
         """Start a line and watch it from now on."""
         keeper = Keeper(line)
         keeper.start()
-        self._keepers.append(keeper)
+        self.keepers.append(keeper)
 
     def watch(
         self, until: Callable[[], bool], seconds: float = float("inf"), every: float = POLL_SECONDS
@@ -140,7 +140,7 @@ class Supervisor:
         """Keep everything alive until the condition holds. False when time is up or a stop was asked for."""
         end = time.monotonic() + seconds
         while not self.stops_asked:
-            self._tend(self._keepers)
+            self._tend(self.keepers)
             if until():
                 return True
             if time.monotonic() >= end:
@@ -172,8 +172,8 @@ class Supervisor:
         The others are kept alive meanwhile, for a worker that finishes its batch needs the servers.
         A second Ctrl-C ends the waiting.
         """
-        picked = [keeper for keeper in self._keepers if names(keeper.line.name)]
-        self._keepers = [keeper for keeper in self._keepers if keeper not in picked]
+        picked = [keeper for keeper in self.keepers if names(keeper.line.name)]
+        self.keepers = [keeper for keeper in self.keepers if keeper not in picked]
         for keeper in picked:
             keeper.signal(keeper.line.stop_signal)
         asked = self.stops_asked
@@ -185,7 +185,7 @@ class Supervisor:
                     keeper.signal(signal.SIGKILL)
                     keeper.process.wait()
                     break
-                self._tend(self._keepers)
+                self._tend(self.keepers)
                 self._rest(POLL_SECONDS)
             keeper.kill_group()
 

@@ -1,4 +1,4 @@
-"""Time is read in one place, PostgreSQL's read_clock(), after the locks are held; elsewhere it is an argument."""
+"""Time is read in one place, read_clock() of the database, after the locks; elsewhere it is an argument."""
 
 import ast
 import re

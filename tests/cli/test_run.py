@@ -1,0 +1,247 @@
+"""`dev.py run` as a stranger meets it: one banner, every process kept alive, a clean stop."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.cli.datafolder import ROOT
+from app.cli.servers_ports import free_port
+from tests.waiting import wait_until
+
+# A fresh process that finds the environment installed needs nothing of ours.
+UNSET = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "LOG_LEVEL", "FLORIN_ENV")
+BACK_SECONDS = 5.0
+
+
+class System:
+    """A running `dev.py run` with a data folder of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.output = folder.with_name("output")
+        environ = {name: value for name, value in os.environ.items() if name not in UNSET}
+        environ |= {"DATA_DIR": str(folder), **variables}
+        command = [sys.executable, "dev.py", "run", "--port", str(self.port), *arguments]
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def text(self) -> str:
+        """What the terminal has shown so far."""
+        return self.output.read_text(encoding="utf-8")
+
+    def wait_for_banner(self) -> str:
+        """The terminal's text once the banner is there."""
+
+        def shown() -> bool:
+            assert self.process.poll() is None, self.text()
+            return "Florin is running" in self.text()
+
+        wait_until(shown, "the banner", 60)
+        return self.text()
+
+    def ask(self, path: str, key: str | None = None) -> tuple[int, dict[str, object]]:
+        """Status and body of a GET; status 0 when nobody answers."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError:
+            return 0, {}
+
+    def is_ready(self) -> bool:
+        """Whether every part says that it is there."""
+        return self.ask("/health/ready")[0] == 200
+
+    def roots(self) -> dict[str, psutil.Process]:
+        """The process of each line, by a name taken from its command."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):
+                command = " ".join(child.cmdline())
+                for word in ("postgres", "valkey-server", "gunicorn", "dramatiq", "scheduler"):
+                    if word in command:
+                        found[f"{word} {child.pid}" if word == "dramatiq" else word] = child
+                        break
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Stop it as a terminal would; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One running system for the tests that leave it as they found it."""
+    started = System(tmp_path_factory.mktemp("run") / "data")
+    try:
+        started.wait_for_banner()
+        yield started
+    finally:
+        started.stop()
+
+
+def test_the_banner_says_all_that_is_needed_to_begin(system: System) -> None:
+    text = system.text()
+    assert text.count("Florin is running") == 1
+    assert f"http://127.0.0.1:{system.port}/v1" in text
+    assert f"http://127.0.0.1:{system.port}/docs" in text
+    assert "10,000 requests/s, burst 20,000" in text
+    assert "Ctrl-C" in text
+    key = re.search(r"sk_[\w-]{40,}", text)
+    assert key
+    assert key.group() == (system.folder / "first-api-key").read_text(encoding="utf-8").strip()
+    assert system.ask("/v1/programs", key.group())[0] == 200
+    assert system.ask("/v1/programs", key.group()[:-1])[0] == 401
+
+
+def test_secrets_are_readable_by_their_owner_only(system: System) -> None:
+    names = ["first-api-key", "secret-key", "env", "owner-password", "app-password", "valkey-password"]
+    assert [name for name in names if (system.folder / name).stat().st_mode & 0o077] == []
+    assert (system.folder / "postgres").stat().st_mode & 0o077 == 0
+    stored = _dev(system, "psql", "-tAc", "SELECT * FROM api_keys")
+    key = (system.folder / "first-api-key").read_text(encoding="utf-8").strip()
+    assert key[:8] in stored
+    assert key[:9] not in stored
+
+
+def test_a_second_run_says_in_one_line_that_one_is_running(system: System) -> None:
+    second = subprocess.run(
+        [sys.executable, "dev.py", "run"],
+        cwd=ROOT,
+        env=_environment_of(system),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert len(second.stderr.splitlines()) == 1
+    assert f"already running (http://127.0.0.1:{system.port}, process {system.process.pid}" in second.stderr
+    assert system.is_ready()
+
+
+def test_the_processes_work_as_a_role_that_owns_no_table(system: System) -> None:
+    statement = """
+        SELECT DISTINCT usename FROM pg_stat_activity
+        WHERE datname = 'florin' AND pid <> pg_backend_pid()
+    """
+    assert _dev(system, "psql", "-tAc", statement).split() == ["florin_app"]
+
+
+def test_keys_are_made_listed_and_revoked_from_the_command_line(system: System) -> None:
+    made = _dev(system, "key", "create", "--name", "till")
+    key = made.splitlines()[0]
+    assert system.ask("/v1/programs", key)[0] == 200
+    row = _row(system, "till")
+    assert key not in row
+    assert key[:8] in row
+    _dev(system, "key", "revoke", row.split()[0])
+    wait_until(lambda: system.ask("/v1/programs", key)[0] == 401, "the key is refused", 1.5)
+    assert "revoked" in _row(system, "till")
+
+
+def _row(system: System, name: str) -> str:
+    return next(line for line in _dev(system, "key", "list").splitlines() if line.endswith(name))
+
+
+@pytest.mark.parametrize("victim", ["postgres", "valkey-server", "gunicorn", "dramatiq", "scheduler"])
+def test_a_killed_process_is_back_within_five_seconds(system: System, victim: str) -> None:
+    wait_until(system.is_ready, "ready before", 20)
+    name, process = next((name, each) for name, each in system.roots().items() if name.startswith(victim))
+    others = {each.pid for other, each in system.roots().items() if other != name}
+    process.kill()
+    wait_until(lambda: not process.is_running(), f"{victim} is gone")
+    wait_until(lambda: _is_back(system, others), f"{victim} is back", BACK_SECONDS)
+
+
+def _is_back(system: System, others: set[int]) -> bool:
+    now = {each.pid for each in system.roots().values()}
+    return others < now and len(now) == len(others) + 1 and system.is_ready()
+
+
+@pytest.mark.parametrize("victim", ["gunicorn", "dramatiq"])
+def test_a_killed_child_of_a_master_is_replaced_within_five_seconds(system: System, victim: str) -> None:
+    wait_until(system.is_ready, "ready before", 20)
+    master = next(each for name, each in system.roots().items() if name.startswith(victim))
+    count = len(master.children())
+    child = master.children()[-1]
+    child.kill()
+    wait_until(lambda: not child.is_running(), f"the child of {victim} is gone")
+
+    def replaced() -> bool:
+        with suppress(psutil.Error):
+            masters = [each for name, each in system.roots().items() if name.startswith(victim)]
+            expected = 2 if victim == "dramatiq" else 1
+            return len(masters) == expected and all(len(each.children()) >= count for each in masters)
+        return False
+
+    wait_until(replaced, f"the child of {victim} is replaced", BACK_SECONDS)
+    wait_until(system.is_ready, "ready again", BACK_SECONDS)
+
+
+def test_a_killed_run_takes_its_processes_down_and_the_next_one_starts(tmp_path: Path) -> None:
+    first = System(tmp_path / "data")
+    first.wait_for_banner()
+    family = psutil.Process(first.process.pid).children(recursive=True)
+    first.process.kill()
+    first.process.wait()
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
+    second = System(tmp_path / "data")
+    second.wait_for_banner()
+    assert second.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_ends_everything_in_order_and_the_data_are_there_again(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    first = System(tmp_path / "data", "--test-clock")
+    assert "POST /v1/test/clock" in first.wait_for_banner()
+    key = (first.folder / "first-api-key").read_text(encoding="utf-8")
+    family = psutil.Process(first.process.pid).children(recursive=True)
+    assert first.stop(number) == 0
+    assert first.text().rstrip().endswith("Stopped.")
+    assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+    assert not (first.folder / "env").exists()
+    log = (first.folder / "logs" / "postgres.log").read_text(encoding="utf-8")
+    assert "received fast shutdown request" in log
+    assert "database system is shut down" in log
+    second = System(tmp_path / "data")
+    second.wait_for_banner()
+    assert second.ask("/v1/programs", key.strip())[0] == 200
+    assert second.stop() == 0
+
+
+def _environment_of(system: System) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if name not in UNSET}
+    return {**environ, "DATA_DIR": str(system.folder), "PORT": str(system.port)}
+
+
+def _dev(system: System, *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "dev.py", *arguments],
+        cwd=ROOT,
+        env=_environment_of(system),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
