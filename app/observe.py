@@ -40,5 +40,5 @@ def configure_logging() -> None:
 
 
 def log(name: str) -> Any:
-    """Return a logger whose lines carry `logger=name`."""
-    return structlog.get_logger(logger=name)
+    """Return a logger whose lines carry `part=name`."""
+    return structlog.get_logger(part=name)

@@ -17,8 +17,10 @@ from uuid import UUID
 import psycopg
 import sqlalchemy.exc
 
+from app.api import bodies
 from app.api.measures import Measures
 from app.db import read_clock, transaction
+from app.domain.errors import DomainError
 from app.domain.ids import TimeOrdered
 from app.observe import log
 from app.store import request_logs, usage
@@ -154,23 +156,35 @@ def _row(noted: Noted, at: datetime) -> LogRow:
         method=noted.method, path=_clean(noted.path)[:TEXT_LENGTH_MAX], route_pattern=noted.route_pattern,
         status_code=noted.status, duration_ms=round(noted.seconds * 1000), error_code=noted.error_code,
         auth_type="api_key", created_at=at, request_body=body_text(noted.request_body),
-        response_body=body_text(noted.response_body), ip_address=noted.address,
+        response_body=answer_text(noted.response_body), ip_address=noted.address,
         user_agent=None if noted.user_agent is None else _clean(noted.user_agent)[:TEXT_LENGTH_MAX],
     )
 
 
 def body_text(raw: bytes) -> str | None:
-    """Return a body as JSON text without secrets; one that is too long or not JSON becomes `{"text": …}`."""
+    """Return a request's body as JSON text without secrets; what is not a JSON object becomes a text."""
     if not raw:
         return None
-    if len(raw) <= BODY_BYTES_MAX and raw[:1] == b"{" and b"\\u" not in raw:
+    if len(raw) <= BODY_BYTES_MAX and raw[:1] == b"{":
         try:
-            text = raw.decode()
-            json.loads(text)
-        except (ValueError, RecursionError):
+            bodies.parse(raw)
+        except DomainError:
             pass
         else:
-            return without_secrets(text)
+            return without_secrets(raw.decode())
+    return _as_text(raw)
+
+
+def answer_text(raw: bytes) -> str | None:
+    """Return our own answer as JSON text without secrets; a long one, or a page, becomes `{"text": …}`."""
+    if not raw:
+        return None
+    if len(raw) <= BODY_BYTES_MAX and raw[:1] == b"{":
+        return without_secrets(raw.decode())
+    return _as_text(raw)
+
+
+def _as_text(raw: bytes) -> str:
     cut = raw[:BODY_BYTES_MAX].decode("utf-8", "replace")
     return json.dumps({"text": _clean(without_secrets(cut)), "truncated": len(raw) > BODY_BYTES_MAX})
 

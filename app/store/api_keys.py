@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from app.db import Connection
+from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
+ORDER = Order((Column("created_at", "created_at", "timestamptz"), Column("id", "id", "uuid")))
 _COLUMNS = "id, organization_id, name, prefix, created_at, last_used_at, revoked_at"
 
 
@@ -38,6 +40,21 @@ def of_organization(connection: Connection, organization_id: UUID) -> list[dict[
         f"SELECT {_COLUMNS} FROM api_keys WHERE organization_id = %s ORDER BY created_at DESC, id DESC",
         (organization_id,),
     ).fetchall()
+
+
+def get(connection: Connection, organization_id: UUID, key_id: UUID) -> dict[str, Any] | None:
+    """One key of an organization."""
+    return connection.execute(
+        f"SELECT {_COLUMNS} FROM api_keys WHERE organization_id = %s AND id = %s", (organization_id, key_id)
+    ).fetchone()
+
+
+def page(connection: Connection, organization_id: UUID, page: Page) -> Slice:
+    """One page of an organization's keys, the newest first."""
+    where = Where.of(organization_id)
+    return fetch(
+        connection, f"SELECT {_COLUMNS} FROM api_keys WHERE {where.sql()}", where.parameters, ORDER, page
+    )
 
 
 def revoke(connection: Connection, *, organization_id: UUID, key_id: UUID, now: datetime) -> bool:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from app.db import Connection
+from app.domain.ids import highest_id, lowest_id
+from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
 _INSERT = """
 COPY request_logs (organization_id, id, request_id, method, path, route_pattern, status_code, duration_ms,
@@ -17,7 +19,13 @@ UPDATE api_keys SET last_used_at = %(at)s
 WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s::uuid[])
     AND (last_used_at IS NULL OR last_used_at < %(at)s)
 """
-SUMMARY = (
+_ID = Column("id", "id", "uuid")
+SORTS = {
+    "created_at": _ID,
+    "duration_ms": Column("duration_ms", "duration_ms", "integer"),
+    "status_code": Column("status_code", "status_code", "smallint"),
+}
+SUMMARY: LiteralString = (
     "id, request_id, method, path, route_pattern, status_code, duration_ms, error_code, auth_type, created_at"
 )
 _GET = f"""
@@ -66,3 +74,33 @@ def note_key_use(c: Connection, organization_id: UUID, api_key_ids: Sequence[UUI
 def get(c: Connection, organization_id: UUID, log_id: UUID) -> dict[str, Any] | None:
     """Return one request with its bodies."""
     return c.execute(_GET, {"organization_id": organization_id, "id": log_id}).fetchone()
+
+
+def page(
+    c: Connection, organization_id: UUID, order: Order, page: Page, *, method: str | None,
+    route_pattern: str | None, request_id: str | None, auth_type: str | None, status_min: int | None,
+    status_max: int | None, window: tuple[datetime | None, datetime | None],
+) -> Slice:
+    """Return one page of requests without bodies."""
+    where = Where.of(organization_id)
+    where.equal("method", "method", method)
+    where.equal("route_pattern", "route_pattern", route_pattern)
+    where.equal("request_id", "request_id", request_id)
+    where.equal("auth_type", "auth_type", auth_type)
+    if status_min is not None:
+        where.add("status_code >= %(status_min)s", status_min=status_min)
+    if status_max is not None:
+        where.add("status_code <= %(status_max)s", status_max=status_max)
+    where.window("created_at", *window)
+    # Ids are ordered by time: the primary key serves the windows.
+    if window[0] is not None:
+        where.add("id >= %(first_id)s", first_id=lowest_id(window[0]))
+    if window[1] is not None:
+        where.add("id <= %(last_id)s", last_id=highest_id(window[1]))
+    return fetch(c, f"SELECT {SUMMARY} FROM request_logs WHERE {where.sql()}", where.parameters, order, page)
+
+
+def order(sort_by: str, *, descending: bool) -> Order:
+    """Return the order of a list by a key of SORTS; by time is the order of the ids."""
+    columns = (_ID,) if sort_by == "created_at" else (SORTS[sort_by], _ID)
+    return Order(columns, descending)

@@ -140,6 +140,22 @@ CREATE TABLE participants (
 ) WITH (fillfactor = 90);
 CREATE INDEX participants_created ON participants (organization_id, created_at, id);
 
+-- What a search looks into, as one text. Where the extension pg_trgm can be had, an index finds any substring
+-- of three characters or more; where not, a search reads the list in its order.
+CREATE FUNCTION participant_search(external_id text, email text, phone text, first_name text, last_name text,
+    display_name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN
+    external_id || E'\\n' || COALESCE(email, '') || E'\\n' || COALESCE(phone, '') || E'\\n' ||
+    COALESCE(first_name, '') || E'\\n' || COALESCE(last_name, '') || E'\\n' || COALESCE(display_name, '');
+DO $$ BEGIN
+    IF EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+        CREATE INDEX participants_search ON participants USING gin (
+            participant_search(external_id, email, phone, first_name, last_name, display_name) gin_trgm_ops);
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'pg_trgm is not installed: searches will read the list';
+END $$;
+
 CREATE TABLE enrollments (
     organization_id uuid NOT NULL,
     program_id uuid NOT NULL,
