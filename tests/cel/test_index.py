@@ -54,7 +54,8 @@ def test_the_set_of_a_condition(text: str, wanted: set[str] | None) -> None:
 
 
 _ATOMS = [
-    'event.type == "a"', 'event.type == "b"', 'event.type in ["a", "c"]', "event.yes", "event.no", "event.nope",
+    'event.type == "a"', 'event.type == "b"', 'event.type in ["a", "c"]', "event.yes", "event.no",
+    "event.nope",
     "event.number", 'event.type != "a"', "1 / event.zero == 1",
     "event.big.all(x, event.big.all(y, x == y))",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from functools import reduce
 from app.engine.cel import limits
 from app.engine.cel.conversions import to_string
 from app.engine.cel.environment import RULE, Environment
-from app.engine.cel.errors import CelEvaluationError, CelSyntaxError, ErrorKind
+from app.engine.cel.errors import CelEvaluationError, CelSourceError, CelSyntaxError, ErrorKind
 from app.engine.cel.lexer import next_token
 from app.engine.cel.program import Kind, Program, compile_in
 from app.engine.cel.reads import NOTHING, Reads
@@ -45,14 +45,15 @@ def compile_template(text: str, environment: Environment = RULE) -> Template:
     """The template of a text. A text without `{{` is a constant. Raises CelSyntaxError or CelCompileError,
     with the position inside of the whole text."""
     parts: list[str | Program] = []
-    at = 0
+    at = count = 0
     while (begin := text.find("{{", at)) >= 0:
         end = _closing(text, begin + 2)
         if begin > at:
             parts.append(text[at:begin])
         parts.append(_compile_part(text, begin + 2, end, environment))
         at = end + 2
-        if len(parts) > 2 * limits.TEMPLATE_PARTS_MAX:
+        count += 1
+        if count > limits.TEMPLATE_PARTS_MAX:
             raise CelSyntaxError(f"more than {limits.TEMPLATE_PARTS_MAX} {{{{ }}}} parts", text, begin)
     if at < len(text):
         parts.append(text[at:])
@@ -63,13 +64,9 @@ def compile_template(text: str, environment: Environment = RULE) -> Template:
 def _compile_part(text: str, begin: int, end: int, environment: Environment) -> Program:
     try:
         return compile_in(text[begin:end].strip(), Kind.VALUE, environment)
-    except CelSyntaxError as error:
-        raise _moved(error, text, begin, end) from None
-
-
-def _moved(error: CelSyntaxError, text: str, begin: int, end: int) -> CelSyntaxError:
-    blank = len(text[begin:end]) - len(text[begin:end].lstrip())
-    return CelSyntaxError(error.message, text, min(begin + blank + error.offset, len(text)))
+    except CelSourceError as error:
+        blank = end - begin - len(text[begin:end].lstrip())
+        raise type(error)(error.message, text, begin + blank + error.offset) from None
 
 
 def _closing(text: str, at: int) -> int:
