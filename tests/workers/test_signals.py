@@ -32,7 +32,8 @@ def test_a_worker_that_is_told_twice_to_stop_still_finishes_its_task(
     tmp_path: Path, redis_client: "redis.Redis[bytes]"
 ) -> None:
     (tmp_path / "signal_actors.py").write_text(ACTORS, encoding="utf-8")
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd()])}
+    path = os.pathsep.join([str(tmp_path), os.getcwd()])
+    environ = {**os.environ, "PYTHONPATH": path, "LOG_LEVEL": "INFO"}
     send = f"import signal_actors; signal_actors.task.send({str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", send], env=environ, check=True)
     command = [sys.executable, "-m", "dramatiq", "signal_actors", "--processes", "1", "--threads", "1"]
