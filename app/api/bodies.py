@@ -14,77 +14,87 @@ NUMBER_LENGTH_MAX = 60
 NUMBER_EXPONENT_MAX = 100
 DEPTH_MAX = 64  # The deepest part of the contract, event_data, may have 32 levels.
 
+ABSURD_NUMBER = f"A number is longer than {NUMBER_LENGTH_MAX} characters or beyond ±1e{NUMBER_EXPONENT_MAX}"
+DUPLICATE_NAME = "A field name occurs twice in one object"
+UNSTORABLE = "must not contain NUL or half a surrogate pair"
+UNSTORABLE_NAME = "must not have a field name with NUL or half a surrogate pair"
+
 # NUL, which PostgreSQL cannot store, and halves of surrogate pairs, which are not text.
 _SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_OPENING = re.compile(rb"[\[{]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-class _AbsurdNumber(ValueError):
+class AbsurdNumber(ValueError):
     """A number is too long or too large."""
 
 
-class _DuplicateName(ValueError):
+class DuplicateName(ValueError):
     """A name occurs twice in one object."""
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str) -> Decimal:
+    """Read a number with a fraction or an exponent. Raises AbsurdNumber."""
     number = Decimal(text)
     if len(text) > NUMBER_LENGTH_MAX or not -NUMBER_EXPONENT_MAX <= number.adjusted() < NUMBER_EXPONENT_MAX:
         if len(text) <= NUMBER_LENGTH_MAX and not number:
             return Decimal(0)
-        raise _AbsurdNumber
+        raise AbsurdNumber
     return number
 
 
-def _integer(text: str) -> int:
+def integer(text: str) -> int:
+    """Read a number without. Raises AbsurdNumber."""
     if len(text) > NUMBER_LENGTH_MAX:
-        raise _AbsurdNumber
+        raise AbsurdNumber
     return int(text)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its pairs. Raises DuplicateName."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _DuplicateName
+        raise DuplicateName
     return found
 
 
-def _constant(name: str) -> Any:
+def constant(name: str) -> Any:
+    """Refuse NaN and the infinities, which Python would read."""
     raise ValueError(f"{name} is not JSON")
 
 
 _decoder = json.JSONDecoder(
-    parse_float=_decimal, parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
+    parse_float=decimal, parse_int=integer, parse_constant=constant, object_pairs_hook=object_of
 )
 
 
-def parse(raw: bytes) -> Any:
-    """Read JSON from bytes. Raises InvalidRequest, or ValidationError where a value is the fault."""
+def parse(raw: bytes, *, check_depth: bool = True) -> Any:
+    """Read JSON from bytes. Raises InvalidRequest, or ValidationError where a value is the fault.
+
+    `check_depth` is False where the model bounds the depth of everything that it lets through.
+    """
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidRequest("Request body is not valid UTF-8") from None
     try:
         value = _decoder.decode(text)
-    except _AbsurdNumber:
-        raise ValidationError(
-            f"A number is longer than {NUMBER_LENGTH_MAX} characters or beyond ±1e{NUMBER_EXPONENT_MAX}"
-        ) from None
-    except _DuplicateName:
-        raise InvalidRequest("A field name occurs twice in one object") from None
+    except AbsurdNumber:
+        raise ValidationError(ABSURD_NUMBER) from None
+    except DuplicateName:
+        raise InvalidRequest(DUPLICATE_NAME) from None
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except ValueError:
         raise InvalidRequest("Request body is not valid JSON") from None
     # Counting brackets first spares the walk: text without that many openings cannot be too deep.
     suspicious = _SUSPICIOUS.search(raw) is not None
-    if suspicious or len(_OPENING.findall(raw)) > DEPTH_MAX:
+    if suspicious or (check_depth and raw.count(b"[") + raw.count(b"{") > DEPTH_MAX):
         _walk(value, suspicious)
     return value
 
 
-def _too_deep() -> DomainError:
+def too_deep() -> DomainError:
+    """Return the error for a body that is nested too deep."""
     return ValidationError(f"Request body is nested more than {DEPTH_MAX} levels deep")
 
 
@@ -95,20 +105,21 @@ def _walk(value: Any, check_texts: bool) -> None:
     while waiting:
         path, each, depth = waiting.pop()
         if depth > DEPTH_MAX:
-            raise _too_deep()
+            raise too_deep()
         if isinstance(each, dict):
             for name, inner in each.items():
-                if check_texts and _unstorable(name):
-                    details[path or "body"] = "must not have a field name with NUL or half a surrogate pair"
+                if check_texts and unstorable(name):
+                    details[path or "body"] = UNSTORABLE_NAME
                     continue
                 waiting.append((f"{path}.{name}" if path else name, inner, depth + 1))
         elif isinstance(each, list):
             waiting.extend((f"{path}[{index}]", inner, depth + 1) for index, inner in enumerate(each))
-        elif check_texts and isinstance(each, str) and _unstorable(each):
-            details[path or "body"] = "must not contain NUL or half a surrogate pair"
+        elif check_texts and isinstance(each, str) and unstorable(each):
+            details[path or "body"] = UNSTORABLE
     if details:
         raise ValidationError(details=dict(list(details.items())[:100]))
 
 
-def _unstorable(text: str) -> bool:
+def unstorable(text: str) -> bool:
+    """Say whether a text holds what the database cannot keep as text."""
     return "\x00" in text or _SURROGATE.search(text) is not None

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from app.api import bodies
 from app.domain.errors import DomainError
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -69,6 +70,7 @@ class Route:
     log_bodies: bool
     content_types: tuple[str, ...]
     parameters: tuple[str, ...]
+    parse: Callable[[bytes], Any] = bodies.parse
 
     @property
     def operation_id(self) -> str:
@@ -97,13 +99,14 @@ def route(
     body_bytes_max: int = BODY_BYTES_MAX,
     log_bodies: bool = True,
     content_types: tuple[str, ...] = ("application/json",),
+    parse: Callable[[bytes], Any] = bodies.parse,
 ) -> Callable[[Handler], Handler]:
     """Put a handler on a path such as `/v1/programs/{id}/assets/{asset_id}`.
 
     Path parameters named `id` or `…_id` are UUIDs; others are texts, with slashes where they are last.
     `responses` maps each success status to its model (None for an empty body). `log_bodies=False` keeps
     bodies out of the request log where they carry personal data in bulk or secrets by design.
-    A `content_types` other than JSON hands the bytes to the handler as `raw`.
+    A `content_types` other than JSON hands the bytes to the handler as `raw`. `parse` reads the JSON.
     """
 
     def register(handler: Handler) -> Handler:
@@ -112,7 +115,7 @@ def route(
             description=description or (handler.__doc__ or "").strip(), tag=tag, body=body,
             body_optional=body_optional, query=query, responses=dict(responses), errors=tuple(errors),
             example=example, public=public, body_bytes_max=body_bytes_max, log_bodies=log_bodies,
-            content_types=content_types, parameters=tuple(_PARAMETER.findall(pattern)),
+            content_types=content_types, parameters=tuple(_PARAMETER.findall(pattern)), parse=parse,
         ))
         return handler
 

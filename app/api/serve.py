@@ -15,7 +15,7 @@ from flask import Response
 from pydantic import ValidationError as PydanticError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.api import bodies, errors
+from app.api import errors
 from app.api.credentials import Credentials
 from app.api.errors import InternalError, Unavailable
 from app.api.faults import body_error, query_error
@@ -188,7 +188,7 @@ def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:
         return None
     if not raw and not route.body_optional:
         raise InvalidRequest("Request body is required")
-    data = bodies.parse(raw) if raw else {}
+    data = route.parse(raw) if raw else {}
     key = http.headers.get("Idempotency-Key")
     has_field = "idempotency_key" in route.body.model_fields
     offered = key is not None and has_field and isinstance(data, dict)

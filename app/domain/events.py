@@ -84,6 +84,21 @@ class Event:
     position: int = 0
 
 
+def is_deeper(value: dict[str, Any], levels: int) -> bool:
+    """Say whether an object is nested deeper than so many levels, itself counted."""
+    layer: list[Any] = [value]
+    while layer := [
+        inner
+        for each in layer
+        for inner in (each.values() if isinstance(each, dict) else each)
+        if isinstance(inner, dict | list)
+    ]:
+        levels -= 1
+        if levels == 0:
+            return True
+    return False
+
+
 def normalised(value: object) -> object:
     """Return JSON data in the form in which payloads are compared: key order and trailing zeros aside."""
     if isinstance(value, dict):

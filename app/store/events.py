@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from app.db import Connection
+from app.domain.events import Submission
+from app.domain.ids import PARTITIONS
 from app.domain.json import dumps
 
 # One statement, rows as one JSON parameter; the sequence is drawn in the rows' order.
@@ -25,6 +27,31 @@ WITH r AS MATERIALIZED (
 )
 SELECT id, partition FROM e
 """
+
+# An event of a participant who is known and enrolled, in an active program: looked up and inserted at once.
+_INSERT_PLAIN = """
+WITH e AS (
+    INSERT INTO events (organization_id, seq, id, program_id, event_type, participant_id, external_id,
+        idempotency_key, event_timestamp, created_at, event_data, partition)
+    SELECT g.organization_id, nextval('event_seq'), %(id)s, g.id, 'EXTERNAL', n.participant_id,
+        %(external_id)s, %(key)s, %(timestamp)s, read_clock(), %(data)s::jsonb,
+        get_byte(uuid_send(n.participant_id), 14) %% {partitions}
+    FROM programs g
+    JOIN enrollments n ON n.organization_id = g.organization_id AND n.program_id = g.id
+        AND n.participant_id = {participant} AND n.status = 'ACTIVE'
+    WHERE g.organization_id = %(organization_id)s AND g.id = %(program_id)s AND g.status = 'ACTIVE'
+    ON CONFLICT (organization_id, id) DO NOTHING
+    RETURNING organization_id, seq, partition, participant_id
+), i AS (
+    INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)
+    SELECT partition, seq, organization_id, seq, participant_id FROM e
+)
+SELECT partition, participant_id FROM e
+"""
+_INSERT_BY_ID = _INSERT_PLAIN.format(partitions=PARTITIONS, participant="%(participant_id)s")
+_INSERT_BY_NAME = _INSERT_PLAIN.format(partitions=PARTITIONS, participant="""(
+            SELECT p.id FROM participants p
+            WHERE p.organization_id = %(organization_id)s AND p.external_id = %(external_id)s)""")
 
 _COLUMNS = """
     e.organization_id, e.seq, e.id, e.program_id, e.event_type, e.participant_id, e.group_id, e.recipient_id,
@@ -51,6 +78,26 @@ LEFT JOIN partition_leases l ON l.partition = e.partition AND i.position IS NOT 
 def insert_rows(c: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Insert events with their inbox rows; returns `id` and `partition` of those that were new."""
     return c.execute(INSERT, {"rows": dumps(rows)}).fetchall()
+
+
+def insert_plain(
+    c: Connection, organization_id: UUID, event_id: UUID, submission: Submission
+) -> tuple[UUID, int] | None:
+    """Insert an event; return its participant and partition.
+
+    None, and nothing inserted, where the program is not active, the participant not known and enrolled, or
+    the event exists.
+    """
+    row = c.execute(
+        _INSERT_BY_NAME if submission.participant_id is None else _INSERT_BY_ID,
+        {
+            "organization_id": organization_id, "id": event_id, "program_id": submission.program_id,
+            "participant_id": submission.participant_id, "external_id": submission.external_id,
+            "key": submission.idempotency_key, "timestamp": submission.event_timestamp,
+            "data": dumps(submission.event_data),
+        },
+    ).fetchone()
+    return None if row is None else (row["participant_id"], row["partition"])
 
 
 def existing(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
