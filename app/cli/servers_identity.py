@@ -16,7 +16,8 @@ from app.cli.failure import Failure
 
 PROBE_SECONDS = 20
 WHEEL_FOLDER = "pginstall"
-SHELTERS = Path("/var/tmp")
+# Not a temporary folder: those are cleaned by age, and this one holds data.
+SHELTERS = Path("/var/lib")
 
 
 @dataclass(frozen=True)
