@@ -29,7 +29,7 @@ SYSTEM_TYPES = (OwnerType.SYSTEM_ISSUANCE, OwnerType.SYSTEM_BREAKAGE, OwnerType.
 class AccountNumbers:
     """Hands out account numbers from blocks, so that new accounts cost no round trip each.
 
-    One per process and thread; numbers of a block that are never used leave a gap, which means nothing.
+    May be shared by threads. Numbers of a block that are never used leave a gap, which means nothing.
     """
 
     def __init__(self) -> None:

@@ -101,7 +101,7 @@ class Announcement:
 class Plan:
     """The outcome of one operation: rows to write, and what to tell.
 
-    `entries` are in order of posting; the last is the operation's own, earlier ones are expiries that it met.
+    `entries` are in order of posting: the operation's own, and expiries that it met or caused.
     `accounts` replace the ones planned from; the first is the owner's whose operation it is.
     """
 
@@ -116,5 +116,8 @@ class Plan:
 
     @property
     def entry(self) -> Entry:
-        """The operation's own entry."""
+        """The operation's own entry; expiries that it met stand before it, one that it caused after it."""
+        for entry in reversed(self.entries):
+            if entry.action_type is not EntryType.EXPIRATION:
+                return entry
         return self.entries[-1]

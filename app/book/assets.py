@@ -1,0 +1,49 @@
+"""Assets as the ledger sees them, read for operations that come without a rule set."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+from app.domain.assets import Asset
+from app.domain.names import AssetStatus, InventoryMode, IssuancePolicy
+
+_COLUMNS = """a.organization_id, a.id, a.symbol, a.scale, a.inventory_mode, a.issuance_policy, a.status,
+    a.max_transaction_amount, a.issuance_account, a.breakage_account, a.redemption_account"""
+
+_GET = f"""
+SELECT {_COLUMNS} FROM assets a WHERE a.organization_id = %(organization_id)s AND a.id = ANY(%(ids)s::uuid[])
+"""
+
+_LINKED = """
+SELECT 1 FROM program_assets
+WHERE organization_id = %(organization_id)s AND program_id = %(program_id)s AND asset_id = %(asset_id)s
+"""
+
+
+def get(c: Connection, organization_id: UUID, asset_id: UUID) -> Asset | None:
+    """Return one asset."""
+    return many(c, organization_id, [asset_id]).get(asset_id)
+
+
+def many(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, Asset]:
+    """Return assets by id."""
+    rows = c.execute(_GET, {"organization_id": organization_id, "ids": ids}).fetchall()
+    return {row["id"]: asset_of(row) for row in rows}
+
+
+def is_linked(c: Connection, organization_id: UUID, program_id: UUID, asset_id: UUID) -> bool:
+    """Say whether the asset is linked to the program."""
+    return c.execute(_LINKED, {
+        "organization_id": organization_id, "program_id": program_id, "asset_id": asset_id,
+    }).fetchone() is not None
+
+
+def asset_of(row: Mapping[str, Any]) -> Asset:
+    """Return the asset that a row tells of."""
+    return Asset(
+        row["organization_id"], row["id"], row["symbol"], row["scale"], InventoryMode(row["inventory_mode"]),
+        IssuancePolicy(row["issuance_policy"]), row["status"] == AssetStatus.ARCHIVED,
+        row["max_transaction_amount"], row["issuance_account"], row["breakage_account"],
+        row["redemption_account"],
+    )

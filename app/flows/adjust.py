@@ -1,0 +1,83 @@
+"""Manual credits and debits of participants and groups, answered in the request."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from app.db import Connection, transaction
+from app.domain.amounts import format_amount
+from app.domain.errors import InvalidRequest
+from app.domain.names import Bucket, OwnerType
+from app.flows.idempotency import Outcome, once
+from app.flows.move_value import (
+    FIRST_LOTS,
+    Call,
+    find_asset,
+    find_owner,
+    find_program,
+    open_desk,
+    refuse_inactive_owner,
+)
+from app.ledger.checks import check_amount
+from app.ledger.credits import credit
+from app.ledger.debits import debit
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What to do to whose balance."""
+
+    kind: OwnerType
+    owner_id: UUID
+    type: Literal["CREDIT", "DEBIT"]
+    amount: Decimal
+    bucket: Bucket
+    description: str
+    allow_negative: bool
+
+
+def adjust(call: Call, wanted: Adjustment, key: str | None, request_hash: bytes) -> Outcome:
+    """Adjust a balance; the answer as it is sent. Under a key it happens once (decision A4)."""
+    if wanted.allow_negative and (wanted.type == "CREDIT" or wanted.bucket is Bucket.HELD):
+        raise InvalidRequest(
+            "allow_negative is for debits of AVAILABLE", {"allow_negative": "only for DEBIT of AVAILABLE"}
+        )
+    with transaction() as c:
+        find_program(c, call.organization_id, call.program_id)
+        find_owner(c, call.organization_id, wanted.kind, wanted.owner_id)
+        check_amount(find_asset(c, call), wanted.amount, adjust=True)
+        person = wanted.owner_id if wanted.kind is OwnerType.PARTICIPANT else None
+        return once(
+            c, call.organization_id, call.program_id, "adjust", key, request_hash,
+            lambda: _adjust(c, call, wanted), person,
+        )
+
+
+def _adjust(c: Connection, call: Call, wanted: Adjustment) -> dict[str, Any]:
+    is_debit = wanted.type == "DEBIT"
+    desk = open_desk(
+        c, call, [wanted.owner_id], wallet=True, first_lots=FIRST_LOTS if is_debit else None
+    )
+    refuse_inactive_owner(c, desk.owners[wanted.owner_id], call.program_id)
+    if is_debit:
+        plan = desk.plan(lambda: debit(
+            desk.account(wanted.owner_id), desk.source(), desk.asset, wanted.amount, bucket=wanted.bucket,
+            allow_negative=wanted.allow_negative, description=wanted.description, adjust=True, **desk.how(),
+        ))
+    else:
+        plan = desk.plan(lambda: credit(
+            desk.account(wanted.owner_id), desk.source(), desk.asset, wanted.amount, bucket=wanted.bucket,
+            description=wanted.description, adjust=True, **desk.how(),
+        ))
+    desk.write(plan)
+    is_group = wanted.kind is OwnerType.GROUP
+    answer: dict[str, Any] = {
+        "amount": format_amount(wanted.amount, desk.asset.scale), "asset_id": str(call.asset_id),
+        "program_id": str(call.program_id), "type": wanted.type, "bucket": str(wanted.bucket),
+        "journal_entry_id": str(plan.entry.id),
+        "message": "Group balance adjusted successfully" if is_group else "Balance adjusted successfully",
+    }
+    if not is_group:
+        answer["balance"] = desk.balance_view(plan.accounts[0])
+    return answer

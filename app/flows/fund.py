@@ -1,0 +1,60 @@
+"""Filling and emptying a program's wallet, answered in the request."""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection, transaction
+from app.domain.amounts import format_amount
+from app.domain.assets import Asset
+from app.domain.errors import AssetNotPrefunded
+from app.domain.names import EntryType, IssuancePolicy, WebhookType
+from app.flows.idempotency import Outcome, once
+from app.flows.move_value import Call, find_asset, find_program, open_desk
+from app.ledger.checks import check_amount
+from app.ledger.entries import Plan
+from app.ledger.wallets import burn, fund
+from app.store.outbox import Message
+
+_WORDS = {EntryType.FUND: "funded", EntryType.BURN: "burned"}
+
+
+def change_wallet(
+    call: Call, action_type: EntryType, amount: Decimal, description: str | None, key: str | None,
+    request_hash: bytes,
+) -> Outcome:
+    """FUND or BURN the wallet; the answer as it is sent. Under a key it happens once."""
+    with transaction() as c:
+        find_program(c, call.organization_id, call.program_id)
+        check_amount(find_asset(c, call), amount)
+        return once(
+            c, call.organization_id, call.program_id, action_type.lower(), key, request_hash,
+            lambda: _change(c, call, action_type, amount, description),
+        )
+
+
+def _change(
+    c: Connection, call: Call, action_type: EntryType, amount: Decimal, description: str | None
+) -> dict[str, Any]:
+    desk = open_desk(c, call, [], wallet=True)
+    if desk.asset.policy is not IssuancePolicy.PREFUNDED:
+        raise AssetNotPrefunded()
+    act = fund if action_type is EntryType.FUND else burn
+    plan = act(desk.wallet(), desk.asset, amount, description=description, **desk.how())
+    desk.write(plan, [_message(desk.asset, call.program_id, plan, desk.ids.next())])
+    return {
+        "available": format_amount(plan.accounts[0].available, desk.asset.scale),
+        "journal_entry_id": str(plan.entry.id), "message": f"Program {_WORDS[action_type]} successfully",
+    }
+
+
+def _message(asset: Asset, program_id: UUID, plan: Plan, message_id: UUID) -> Message:
+    kind = {
+        EntryType.FUND: WebhookType.PROGRAM_FUNDED, EntryType.BURN: WebhookType.PROGRAM_BURNED,
+    }[plan.entry.action_type]
+    return Message(asset.organization_id, message_id, kind, plan.entry.created_at, None, {
+        "program_id": str(program_id), "asset_id": str(asset.id),
+        "amount": format_amount(plan.amount, asset.scale),
+        "available": format_amount(plan.accounts[0].available, asset.scale),
+        "journal_entry_id": str(plan.entry.id),
+    })

@@ -1,0 +1,243 @@
+"""What every operation that moves value on request has in common: check, lock, load, plan, write, tell.
+
+    with transaction() as c:
+        desk = open_desk(c, call, owners=[participant_id], wallet=True)
+        plan = desk.plan(lambda: credit(desk.account(participant_id), desk.source(), …))
+        desk.write(plan)
+
+The locks are held before anything is read that the plan depends on (app/flows/locks.py), and the clock is
+read after them (decision E11). Rendering the answers of the operations is theirs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.book import assets, post, read
+from app.book.accounts import AccountNumbers
+from app.db import Connection, read_clock
+from app.domain.amounts import EXACT, ZERO, format_amount
+from app.domain.assets import Asset
+from app.domain.errors import (
+    AssetNotLinked,
+    GroupArchived,
+    NotFound,
+    ParticipantInactive,
+    ProgramArchived,
+    ProgramSuspended,
+)
+from app.domain.ids import MICROSECOND, TimeOrdered
+from app.domain.names import Bucket, IssuancePolicy, OwnerType, ProgramStatus, WebhookType
+from app.engine.state import Owner
+from app.flows import ingest
+from app.flows.announce import due_events
+from app.flows.balance_messages import balance_messages
+from app.flows.locks import lock_owners, lock_wallets
+from app.ledger.accounts import Account, AccountKey, LotsNotLoaded, new_account
+from app.ledger.entries import Cause, Plan
+from app.queue import ringer
+from app.store import enrollments, outbox, owner_states, programs, snapshot
+from app.store.outbox import Message
+from app.store.snapshot import Marks
+
+FIRST_LOTS = 200  # Most spends need few lots; an operation that needs more asks for all of them.
+_numbers = AccountNumbers()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks, in which program, about which asset."""
+
+    organization_id: UUID
+    api_key_id: UUID | None
+    program_id: UUID
+    asset_id: UUID
+
+
+@dataclass(slots=True)
+class Desk:
+    """One operation under locks: what was loaded for it, and where its plan is written."""
+
+    c: Connection
+    program: dict[str, Any]
+    asset: Asset
+    cause: Cause
+    now: datetime
+    ids: TimeOrdered
+    owners: dict[UUID, Owner]
+    marks: dict[UUID, Marks]
+    accounts: dict[AccountKey, Account]
+
+    def account(self, owner_id: UUID) -> Account:
+        """Return an owner's account of the asset; a new one where there was none yet."""
+        key = AccountKey(self.asset.organization_id, owner_id, self.asset.id)
+        if key not in self.accounts:
+            kind = self.owners[owner_id].kind
+            self.accounts[key] = new_account(key, _numbers.next(self.c), kind)
+        return self.accounts[key]
+
+    def source(self) -> int | Account:
+        """Return where credits come from and debits go to: the program's wallet, or issuance."""
+        if self.asset.policy is IssuancePolicy.UNLIMITED:
+            return self.asset.issuance_account
+        return self.wallet()
+
+    def wallet(self) -> Account:
+        """Return the program's wallet."""
+        return self.accounts[AccountKey(self.asset.organization_id, self.program["id"], self.asset.id)]
+
+    def how(self) -> dict[str, Any]:
+        """Return the arguments that every plan takes."""
+        return {"cause": self.cause, "now": self.now, "ids": self.ids}
+
+    def plan(self, make: Callable[[], Plan]) -> Plan:
+        """Make a plan; where it turns out to need lots that were not loaded, load all of them and again."""
+        while True:
+            try:
+                return make()
+            except LotsNotLoaded as more:
+                self.accounts |= read.accounts_with_lots(self.c, [more.key])
+
+    def write(self, plan: Plan, messages: Sequence[Message] = ()) -> None:
+        """Write the plan, the balance messages that somebody subscribes to, and announcements of expiry.
+
+        `messages` are further ones of the operation itself; those nobody subscribes to are left out.
+        """
+        post.write_plans(self.c, [plan], self.now)
+        self._announce(plan)
+        subscribed = outbox.subscribed(self.c, [self.asset.organization_id]).get(
+            self.asset.organization_id, frozenset()
+        )
+        told = [*self._balance_messages(plan, subscribed), *(m for m in messages if m.type in subscribed)]
+        self._number(plan, told)
+        outbox.insert(self.c, told)
+
+    def _announce(self, plan: Plan) -> None:
+        events = [
+            event for one in plan.due for event in due_events(self.owners[one.account.owner_id].kind, [one])
+        ]
+        if events:
+            # The bell may be heard before the commit and find nothing; the sweeper rings again.
+            ringer.ring(ingest.insert_system_events(self.c, events, self.now))
+
+    def _balance_messages(self, plan: Plan, subscribed: frozenset[WebhookType]) -> list[Message]:
+        names = {owner.id: owner.external_id for owner in self.owners.values()}
+        return balance_messages(self.asset, plan, subscribed, self.ids, external_ids=names)
+
+    def _number(self, plan: Plan, told: list[Message]) -> None:
+        """Count the messages of each participant, and note when value moved last."""
+        count: Counter[UUID] = Counter()
+        for message in told:
+            if message.participant_id in self.marks:
+                count[message.participant_id] += 1
+                before = self.marks[message.participant_id].webhook_sequence
+                message.data["sequence"] = before + count[message.participant_id]
+        touched = {account.owner_id for account in plan.accounts} & set(self.owners)
+        owner_states.update(self.c, [
+            owner_states.update_row(
+                self.owners[owner_id], self.owners[owner_id], posted_at=self.now, active_at=None,
+                messages=count[owner_id],
+            )
+            for owner_id in sorted(touched)
+        ])
+
+    def balance_view(self, account: Account) -> dict[str, str]:
+        """Show the balances after the plan, without what is due to expire (decision E4)."""
+        due: dict[Bucket, Decimal] = {}
+        if self.asset.has_lots:
+            due = read.due(self.c, [account], self.now).get(account.key, {})
+        return {
+            bucket.lower(): format_amount(
+                EXACT.subtract(account.balance(bucket), due.get(bucket, ZERO)), self.asset.scale
+            )
+            for bucket in Bucket
+        }
+
+
+def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any]:
+    """Return a program. Raises NotFound."""
+    program = programs.get(c, organization_id, program_id)
+    if program is None:
+        raise NotFound("Program not found")
+    return program
+
+
+def find_asset(c: Connection, call: Call) -> Asset:
+    """Return the asset of a call. Raises NotFound, AssetNotLinked."""
+    asset = assets.get(c, call.organization_id, call.asset_id)
+    if asset is None:
+        raise NotFound("Asset not found")
+    if not assets.is_linked(c, call.organization_id, call.program_id, call.asset_id):
+        raise AssetNotLinked(details={"asset_id": "is not linked to the program"})
+    return asset
+
+
+def find_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
+    """Return a participant or group. Raises NotFound."""
+    cursor = snapshot.start_owners(c, organization_id, [owner_id])
+    owner = snapshot.read_owners(cursor, organization_id)[0].get(owner_id)
+    if owner is None or owner.kind is not kind:
+        raise NotFound(f"{kind.value.capitalize()} not found")
+    return owner
+
+
+def open_desk(
+    c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False, first_lots: int | None = None
+) -> Desk:
+    """Lock owners and, for a PREFUNDED asset, the wallet; load accounts and clock. The caller has checked
+    that all of them exist. With `first_lots`, load so many lots of each account; else none.
+
+    Raises ProgramSuspended, ProgramArchived.
+    """
+    asset = find_asset(c, call)
+    organization_id = call.organization_id
+    lock_owners(c, organization_id, list(owners))
+    keys = [AccountKey(organization_id, owner_id, asset.id) for owner_id in owners]
+    wallets = []
+    if wallet and asset.policy is IssuancePolicy.PREFUNDED:
+        lock_wallets(c, organization_id, call.program_id, [asset.id])
+        wallets = [AccountKey(organization_id, call.program_id, asset.id)]
+    program = find_program(c, organization_id, call.program_id)
+    refuse_inactive_program(program)
+    found = read.accounts(c, keys + wallets)
+    if first_lots is not None and asset.has_lots:
+        found = read.with_lots(
+            found, read.read_lots(read.start_lots(c, keys, first_lots)), keys, first_lots
+        )
+    known, marks = snapshot.read_owners(
+        snapshot.start_owners(c, organization_id, list(owners)), organization_id
+    )
+    now = later_than(read_clock(c), marks)
+    cause = Cause(call.program_id, api_key_id=call.api_key_id)
+    return Desk(c, program, asset, cause, now, TimeOrdered(now), known, marks, found)
+
+
+def later_than(clock: datetime, marks: dict[UUID, Marks]) -> datetime:
+    """Return the clock's instant, but later than the last posting of every owner concerned."""
+    last = max((mark.last_posted_at for mark in marks.values() if mark.last_posted_at), default=None)
+    return clock if last is None or clock > last else last + MICROSECOND
+
+
+def refuse_inactive_program(program: dict[str, Any]) -> None:
+    """Raise what a program that is not ACTIVE answers to operations on value (decision B8)."""
+    if program["status"] == ProgramStatus.SUSPENDED:
+        raise ProgramSuspended()
+    if program["status"] == ProgramStatus.ARCHIVED:
+        raise ProgramArchived()
+
+
+def refuse_inactive_owner(c: Connection, owner: Owner, program_id: UUID) -> None:
+    """Raise ParticipantInactive or GroupArchived; an enrollment that is not ACTIVE counts too (B4)."""
+    if owner.kind is OwnerType.GROUP:
+        if owner.status != "ACTIVE":
+            raise GroupArchived()
+        return
+    if owner.status != "ACTIVE":
+        raise ParticipantInactive(f"Participant is {owner.status}")
+    enrollment = enrollments.get(c, owner.organization_id, program_id, owner.id)
+    if enrollment is not None and enrollment["status"] != "ACTIVE":
+        raise ParticipantInactive(f"The participant's enrollment is {enrollment['status']}")
