@@ -20,6 +20,9 @@ from app.store.snapshot import Marks, ProgramFacts
 
 MICROSECOND = timedelta(microseconds=1)
 
+_DRAW = "SELECT read_clock() AS now, nextval('commit_order') AS commit_order"
+_READ = "SELECT read_clock() AS now, 0 AS commit_order"
+
 
 @dataclass(slots=True)
 class Extras:
@@ -81,17 +84,24 @@ class Wanted:
 
 def gather(c: Connection, wanted: Wanted) -> Gathered:
     """Lock and load; to be called inside a transaction and a pipeline."""
+    return _gather(c, wanted, lock=True)
+
+
+def look(c: Connection, wanted: Wanted) -> Gathered:
+    """Load the same without locks, for dry runs: nothing may be written on what it returns.
+
+    To be called inside a transaction that reads one snapshot (REPEATABLE READ).
+    """
+    return _gather(c, wanted, lock=False)
+
+
+def _gather(c: Connection, wanted: Wanted, *, lock: bool) -> Gathered:
     organization_id = wanted.organization_id
     names = sorted(wanted.external_ids)
     resolved = _resolve(c, organization_id, names)
     owners = sorted(wanted.owners | set(resolved.values()))
-    locks.lock_owners(c, organization_id, owners)
-    if wanted.budget_rules:
-        locks.lock_budgets(c, organization_id, list(wanted.budget_rules))
-    for program_id in sorted(wanted.wallets):
-        locks.lock_wallets(c, organization_id, program_id, list(wanted.wallets[program_id]))
-    if wanted.program_state:
-        locks.lock_programs(c, organization_id, list(wanted.program_state))
+    if lock:
+        _lock(c, wanted, owners)
     everyone = owners + sorted(wanted.program_state)
     with_wallets = everyone + sorted(wanted.wallets)
     programs = snapshot.start_programs(c, organization_id, sorted(wanted.program_ids))
@@ -103,7 +113,7 @@ def gather(c: Connection, wanted: Wanted) -> Gathered:
     budgets = snapshot.start_budgets(c, organization_id, spent_by) if spent_by else None
     again = snapshot.start_external_ids(c, organization_id, names) if names else None
     webhooks = outbox.start_subscribed(c, [organization_id])
-    clock = c.execute("SELECT read_clock() AS now, nextval('commit_order') AS commit_order")
+    clock = c.execute(_DRAW if lock else _READ)
     row: Any = clock.fetchone()
     known, marks = snapshot.read_owners(states, organization_id)
     world = World(_later_than(row["now"], marks), known)
@@ -123,6 +133,18 @@ def gather(c: Connection, wanted: Wanted) -> Gathered:
         world, dict(world.owners), snapshot.read_programs(programs), marks,
         outbox.read_subscribed(webhooks).get(organization_id, frozenset()), row["commit_order"],
     )
+
+
+def _lock(c: Connection, wanted: Wanted, owners: list[UUID]) -> None:
+    """Lock everything that is wanted, in the one global order."""
+    organization_id = wanted.organization_id
+    locks.lock_owners(c, organization_id, owners)
+    if wanted.budget_rules:
+        locks.lock_budgets(c, organization_id, list(wanted.budget_rules))
+    for program_id in sorted(wanted.wallets):
+        locks.lock_wallets(c, organization_id, program_id, list(wanted.wallets[program_id]))
+    if wanted.program_state:
+        locks.lock_programs(c, organization_id, list(wanted.program_state))
 
 
 def _resolve(c: Connection, organization_id: UUID, names: list[str]) -> dict[str, UUID]:
