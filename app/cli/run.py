@@ -91,11 +91,25 @@ def _start(
     copies = {"worker": configured.worker_processes}
     for line in procfile.lines(values, folder.logs, copies):
         supervisor.add(line)
-    if not supervisor.watch(lambda: _answers(f"{url}/health/ready"), READY_SECONDS):
-        if supervisor.stops_asked:
-            return False
-        raise Failure(f"The API is not ready after {READY_SECONDS:.0f} s.\n{_tails(folder.logs)}")
+    if not _wait_until_ready(supervisor, folder, f"{url}/health/ready"):
+        return False
     _say(_banner(folder, configured, values, servers, url, key, time.monotonic() - started_at).text())
+    return True
+
+
+def _wait_until_ready(supervisor: Supervisor, folder: DataFolder, url: str) -> bool:
+    """False when a stop was asked for meanwhile. Raises Failure with the log of whatever does not come up."""
+
+    def decided() -> bool:
+        return supervisor.hopeless() is not None or _answers(url)
+
+    supervisor.watch(decided, READY_SECONDS)
+    if supervisor.stops_asked:
+        return False
+    if broken := supervisor.hopeless():
+        raise Failure(f"{broken.name} does not stay up; the end of its log:\n{_tail(broken.log)}")
+    if not _answers(url):
+        raise Failure(f"Not ready after {READY_SECONDS:.0f} s; {url} says what is missing.")
     return True
 
 
@@ -164,13 +178,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _tails(logs: Path) -> str:
-    """The end of each log, for a start that went wrong."""
-    parts = []
-    for log in sorted(logs.glob("*.log")):
-        text = log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
-        parts.append(f"--- {_relative(log)}\n{text}")
-    return "\n".join(parts)
+def _tail(log: Path) -> str:
+    return log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
 
 
 def _relative(path: Path) -> str:

@@ -20,6 +20,7 @@ RESTART_DELAY_SECONDS_MIN = 0.5
 RESTART_DELAY_SECONDS_MAX = 5.0
 # A process that lived this long was healthy; its next end is treated as the first one again.
 HEALTHY_AFTER_SECONDS = 10.0
+HOPELESS_AFTER_ENDS = 4
 LOG_BYTES_MAX = 64 * 1024 * 1024
 HOUSEKEEPING_SECONDS = 5.0
 POLL_SECONDS = 0.25
@@ -51,6 +52,7 @@ class Keeper:
         self.started_at = 0.0
         self.start_again_at = 0.0
         self.delay_seconds = RESTART_DELAY_SECONDS_MIN
+        self.early_ends = 0
 
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C in the terminal does not reach it."""
@@ -79,8 +81,10 @@ class Keeper:
             return None
         self.kill_group()
         self.process = None
+        self.early_ends += 1
         if time.monotonic() - self.started_at > HEALTHY_AFTER_SECONDS:
             self.delay_seconds = RESTART_DELAY_SECONDS_MIN
+            self.early_ends = 0
         self.start_again_at = time.monotonic() + self.delay_seconds
         self.delay_seconds = min(2 * self.delay_seconds, RESTART_DELAY_SECONDS_MAX)
         return code
@@ -147,6 +151,13 @@ class Supervisor:
                 return False
             self._rest(every)
         return False
+
+    def hopeless(self) -> Line | None:
+        """A line that keeps ending at once, for a start that need not wait any longer."""
+        for keeper in self.keepers:
+            if keeper.early_ends >= HOPELESS_AFTER_ENDS:
+                return keeper.line
+        return None
 
     def _rest(self, seconds: float) -> None:
         readable, _, _ = select.select([self._wake_reader], [], [], seconds)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class System:
     def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         self.folder = folder
         self.port = free_port()
-        self.output = folder.with_name("output")
+        self.output = folder.with_name(f"output-{self.port}")
         environ = {name: value for name, value in os.environ.items() if name not in UNSET}
         environ |= {"DATA_DIR": str(folder), **variables}
         command = [sys.executable, "dev.py", "run", "--port", str(self.port), *arguments]
@@ -197,24 +197,39 @@ def test_a_killed_child_of_a_master_is_replaced_within_five_seconds(system: Syst
     wait_until(system.is_ready, "ready again", BACK_SECONDS)
 
 
-def test_a_killed_run_takes_its_processes_down_and_the_next_one_starts(tmp_path: Path) -> None:
-    first = System(tmp_path / "data")
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., System]]:
+    """Starts systems on one data folder; those that a failed test leaves are stopped."""
+    started: list[System] = []
+
+    def begin(*arguments: str) -> System:
+        started.append(System(tmp_path / "data", *arguments))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        if each.process.poll() is None:
+            each.stop()
+
+
+def test_a_killed_run_takes_its_processes_down_and_the_next_one_starts(start: Callable[..., System]) -> None:
+    first = start()
     first.wait_for_banner()
     family = psutil.Process(first.process.pid).children(recursive=True)
     first.process.kill()
     first.process.wait()
     _, alive = psutil.wait_procs(family, timeout=15)
     assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
-    second = System(tmp_path / "data")
+    second = start()
     second.wait_for_banner()
     assert second.stop() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_a_stop_ends_everything_in_order_and_the_data_are_there_again(
-    tmp_path: Path, number: signal.Signals
+    start: Callable[..., System], number: signal.Signals
 ) -> None:
-    first = System(tmp_path / "data", "--test-clock")
+    first = start("--test-clock")
     assert "POST /v1/test/clock" in first.wait_for_banner()
     key = (first.folder / "first-api-key").read_text(encoding="utf-8")
     family = psutil.Process(first.process.pid).children(recursive=True)
@@ -225,7 +240,7 @@ def test_a_stop_ends_everything_in_order_and_the_data_are_there_again(
     log = (first.folder / "logs" / "postgres.log").read_text(encoding="utf-8")
     assert "received fast shutdown request" in log
     assert "database system is shut down" in log
-    second = System(tmp_path / "data")
+    second = start()
     second.wait_for_banner()
     assert second.ask("/v1/programs", key.strip())[0] == 200
     assert second.stop() == 0
