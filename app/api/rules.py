@@ -84,7 +84,8 @@ def _amount(value: Decimal, scale: int) -> str:
     return format_amount(value, scale)
 
 
-def _wishes(given: Iterable[BudgetSpec]) -> tuple[BudgetWish, ...]:
+def budget_wishes(given: Iterable[BudgetSpec]) -> tuple[BudgetWish, ...]:
+    """Return the budgets that a body asks for."""
     return tuple(BudgetWish(each.asset_id, each.limit, _schedule(each)) for each in given)
 
 
@@ -96,18 +97,18 @@ def _schedule(given: BudgetSpec) -> Schedule | None:
     return None
 
 
-def _words(actions: Iterable[Action]) -> list[dict[str, Any]]:
+def words(actions: Iterable[Action]) -> list[dict[str, Any]]:
     """Return actions word for word as they were given, without what was null."""
     return [_given(action) for action in actions]
 
 
 def _given(model: Any) -> dict[str, Any]:
-    words = {}
+    given = {}
     for name in type(model).model_fields:
         value = getattr(model, name)
         if name in model.model_fields_set and value is not None:
-            words[name] = _given(value) if name == "target" else value
-    return words
+            given[name] = _given(value) if name == "target" else value
+    return given
 
 
 @route(
@@ -134,8 +135,8 @@ def create_rule(request: Request) -> Reply:
     body: RuleCreate = request.body
     draft = RuleDraft(
         program_id=body.program_id, name=body.name, description=body.description, condition=body.condition,
-        actions=_words(body.actions), order=body.order, stop_after_match=bool(body.stop_after_match),
-        active_from=body.active_from, active_to=body.active_to, budgets=_wishes(body.budgets or ()),
+        actions=words(body.actions), order=body.order, stop_after_match=bool(body.stop_after_match),
+        active_from=body.active_from, active_to=body.active_to, budgets=budget_wishes(body.budgets or ()),
         status=RuleStatus(body.status or RuleStatus.ACTIVE),
     )
     return Reply(201, rule_view(rule_flows.create(request.organization_id, request.api_key_id, draft)))
@@ -187,9 +188,9 @@ def update_rule(request: Request) -> Reply:
     body: RulePatch = request.body
     changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
     if body.actions is not None:
-        changes["actions"] = _words(body.actions)
+        changes["actions"] = words(body.actions)
     if body.budgets is not None:
-        changes["budgets"] = _wishes(body.budgets)
+        changes["budgets"] = budget_wishes(body.budgets)
     if body.status is not None:
         changes["status"] = RuleStatus(body.status)
     return Reply(200, rule_view(rule_flows.change(

@@ -68,7 +68,7 @@ class Player:
     def _asset(self, asset: Mapping[str, Any]) -> None:
         body = {name: value for name, value in asset.items() if name != "key"}
         # Symbols are unique in an organization, so that of each run has an ending of its own.
-        body["symbol"] = f"{asset['symbol'][:11]}_{self._run}"
+        body["symbol"] = f"{asset['symbol'][:12]}{self._run}"
         body["program_id"] = self._saved["program"]
         self._saved[asset["key"]] = self._create("/v1/assets", body)["id"]
         self._symbols[asset["key"]] = body["symbol"]

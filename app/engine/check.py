@@ -47,6 +47,11 @@ class Faults:
         """Note a fault."""
         self.found.setdefault(path, (message, kind))
 
+    def take(self, prefix: str, other: "Faults") -> None:
+        """Take over what was found in a part, under the part's path."""
+        for path, (message, kind) in other.found.items():
+            self.note(prefix + path, message, kind)
+
     def refuse(self) -> None:
         """Raise what was found, if anything."""
         kinds = {kind for _, kind in self.found.values()}

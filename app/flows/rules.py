@@ -5,7 +5,7 @@ other, so that orders stay unique and rule sets follow each other. Workers go on
 either the rules before or those after.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -67,21 +67,14 @@ class RuleView:
 
 def create(organization_id: UUID, api_key_id: UUID | None, draft: RuleDraft) -> RuleView:
     """Create a rule and put it in force. Raises the errors that the sheet names, every fault in `details`."""
-    nil, faults = UUID(int=0), Faults()
-    actions = _read_actions(draft.actions, faults)
-    rule = Rule(
-        id=nil, program_id=draft.program_id, history_id=nil, name=draft.name, condition=draft.condition,
-        actions=tuple(actions.values()), order=draft.order or 1, stop_after_match=draft.stop_after_match,
-        active_from=draft.active_from, active_to=draft.active_to, status=draft.status,
-        budgets=_sorted(draft.budgets), description=draft.description,
-    )
-    proposal = Proposal(_EVERYTHING, rule, actions)
-    check_texts(proposal, faults)
+    faults = Faults()
+    proposal = propose(draft, faults)
     with transaction() as c:
         _lock_program(c, organization_id, draft.program_id, faults)
         now = read_clock(c)
         _check_surroundings(c, organization_id, proposal, now, faults)
-        rule = replace(rule, order=_free_order(c, organization_id, draft))
+        faults.refuse()
+        rule = replace(proposal.rule, order=_free_order(c, organization_id, draft))
         ids = TimeOrdered(now)
         rule = replace(rule, id=ids.next(), history_id=ids.next())
         _refuse_taken_order(c, organization_id, rule)
@@ -97,6 +90,36 @@ def create(organization_id: UUID, api_key_id: UUID | None, draft: RuleDraft) -> 
         _keep_version(c, organization_id, api_key_id, rule, row, {}, ChangeType.CREATED)
         rulesets.renew(c, organization_id, rule.program_id, now)
         return _view(c, organization_id, row, now)
+
+
+def propose(draft: RuleDraft, faults: Faults) -> Proposal:
+    """Return the rule that a draft asks for, without ids yet, its texts checked."""
+    nil = UUID(int=0)
+    actions = _read_actions(draft.actions, faults)
+    rule = Rule(
+        id=nil, program_id=draft.program_id, history_id=nil, name=draft.name, condition=draft.condition,
+        actions=tuple(actions.values()), order=draft.order or 1, stop_after_match=draft.stop_after_match,
+        active_from=draft.active_from, active_to=draft.active_to, status=draft.status,
+        budgets=_sorted(draft.budgets), description=draft.description,
+    )
+    proposal = Proposal(_EVERYTHING, rule, actions)
+    check_texts(proposal, faults)
+    return proposal
+
+
+def check_candidates(
+    c: Connection, organization_id: UUID, drafts: Sequence[RuleDraft], now: datetime
+) -> list[Rule]:
+    """Check rules that are only to be tried, and return them. Raises with `rules[i].field` → message."""
+    everything, rules = Faults(), []
+    for index, draft in enumerate(drafts):
+        faults = Faults()
+        proposal = propose(draft, faults)
+        _check_surroundings(c, organization_id, proposal, now, faults)
+        everything.take(f"rules[{index}].", faults)
+        rules.append(proposal.rule)
+    everything.refuse()
+    return rules
 
 
 def change(
@@ -118,6 +141,7 @@ def change(
         proposal = Proposal(frozenset(changes), rule, actions)
         check_texts(proposal, faults)
         _check_surroundings(c, organization_id, proposal, now, faults)
+        faults.refuse()
         row = replace(
             before, name=rule.name, description=rule.description, condition=rule.condition,
             actions=changes.get("actions", before.actions), order=rule.order,
@@ -203,7 +227,6 @@ def _check_surroundings(
             now=now,
         )
         check_surroundings(proposal, surroundings, faults)
-    faults.refuse()
 
 
 def _free_order(c: Connection, organization_id: UUID, draft: RuleDraft) -> int:

@@ -33,6 +33,7 @@ from app.api.fields import (
     parse_uuid,
     query_integer,
 )
+from app.api.models.events import EventData
 from app.api.pages import Cursor, Paged, Search, SortDirection, Window, list_of
 from app.domain.actions import ACTIONS_MAX
 from app.domain.rules import BUDGETS_MAX, ORDER_MAX
@@ -217,7 +218,7 @@ class ParticipantState(Body):
 class SimulateRule(Body):
     """An event, and optionally the participant's state, to try a rule on."""
 
-    event: Annotated[dict[str, Any], Field(description="As `event_data` of an event.")]
+    event: EventData
     participant_state: ParticipantState | None = None
 
 
