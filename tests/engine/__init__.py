@@ -1,0 +1,1 @@
+"""The pure engine: no database, no clock, no mocks."""
