@@ -1,4 +1,4 @@
-"""A stage for decisions: a program with assets, rules and people in memory, and events that happen in order."""
+"""A stage for decisions: a program with assets, rules and people in memory; events happen to them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
