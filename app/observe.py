@@ -1,10 +1,15 @@
-"""What the processes tell about themselves: JSON logs. Metrics of the product stand in app/api/metrics.py."""
+"""What the processes tell about themselves: JSON logs, and counts that meet in Redis.
 
+The page of metrics stands in app/api/metrics.py.
+"""
+
+import contextlib
 import logging
 import sys
 from typing import Any
 
 import structlog
+from redis import RedisError
 
 from app.settings import settings
 
@@ -42,3 +47,21 @@ def configure_logging() -> None:
 def log(name: str) -> Any:
     """Return a logger whose lines carry `part=name`."""
     return structlog.get_logger(part=name)
+
+
+# Counts that several processes add to and /metrics shows; a field is `name` or `name|outcome`.
+COUNTS = "florin:measures:counts"
+
+
+def count(redis: Any, **numbers: int) -> None:
+    """Add to counters that /metrics shows as `florin_<name>_total`; lost where Redis is away.
+
+    Meant for batches: one round trip for all numbers. A name may carry an outcome after `__by_`:
+    `webhook_deliveries__by_delivered` is the counter webhook_deliveries with outcome="delivered".
+    """
+    with contextlib.suppress(RedisError):
+        pipe = redis.pipeline(transaction=False)
+        for name, number in numbers.items():
+            if number:
+                pipe.hincrby(COUNTS, name.replace("__by_", "|"), number)
+        pipe.execute()

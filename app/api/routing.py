@@ -70,6 +70,7 @@ class Route:
     log_bodies: bool
     content_types: tuple[str, ...]
     parameters: tuple[str, ...]
+    produces: str
     parse: Callable[[bytes], Any] = bodies.parse
 
     @property
@@ -99,6 +100,7 @@ def route(
     body_bytes_max: int = BODY_BYTES_MAX,
     log_bodies: bool = True,
     content_types: tuple[str, ...] = ("application/json",),
+    produces: str = "application/json",
     parse: Callable[[bytes], Any] = bodies.parse,
 ) -> Callable[[Handler], Handler]:
     """Put a handler on a path such as `/v1/programs/{id}/assets/{asset_id}`.
@@ -115,7 +117,8 @@ def route(
             description=description or (handler.__doc__ or "").strip(), tag=tag, body=body,
             body_optional=body_optional, query=query, responses=dict(responses), errors=tuple(errors),
             example=example, public=public, body_bytes_max=body_bytes_max, log_bodies=log_bodies,
-            content_types=content_types, parameters=tuple(_PARAMETER.findall(pattern)), parse=parse,
+            content_types=content_types, parameters=tuple(_PARAMETER.findall(pattern)), produces=produces,
+            parse=parse,
         ))
         return handler
 

@@ -1,0 +1,1 @@
+"""The HTTP layer, asked through its WSGI application on a real database."""
