@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from werkzeug.test import Client as WsgiClient
@@ -32,7 +33,9 @@ class Caller:
 
     def get(self, path: str, **query: Any) -> TestResponse:
         """Read."""
-        return self.send("GET", path, query_string={name.rstrip("_"): value for name, value in query.items()})
+        if query:
+            path += "?" + urlencode({name.rstrip("_"): value for name, value in query.items()})
+        return self.send("GET", path)
 
     def post(self, path: str, body: Any = None) -> TestResponse:
         """Create or do."""
