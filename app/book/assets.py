@@ -47,3 +47,12 @@ def asset_of(row: Mapping[str, Any]) -> Asset:
         row["max_transaction_amount"], row["issuance_account"], row["breakage_account"],
         row["redemption_account"],
     )
+
+
+def linked_to(c: Connection, organization_id: UUID, program_id: UUID) -> set[UUID]:
+    """Return the ids of the assets linked to a program."""
+    rows = c.execute(
+        "SELECT asset_id FROM program_assets WHERE organization_id = %(organization_id)s"
+        " AND program_id = %(program_id)s", {"organization_id": organization_id, "program_id": program_id},
+    ).fetchall()
+    return {row["asset_id"] for row in rows}
