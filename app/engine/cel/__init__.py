@@ -19,16 +19,17 @@ from app.engine.cel.errors import (
     ErrorKind,
 )
 from app.engine.cel.explain import Explanation, State, Step
-from app.engine.cel.index import event_types as tree_event_types
+from app.engine.cel.index import event_types as _types_of_tree
 from app.engine.cel.portable import check_portable
 from app.engine.cel.program import Kind, Program, compile, compile_in  # noqa: A004
 from app.engine.cel.reads import Reads
 from app.engine.cel.template import Template, compile_template
+from app.engine.cel.tree import Tree
 
 
-def event_types(program: Program) -> frozenset[str] | None:
+def event_types(condition: Program | Tree) -> frozenset[str] | None:
     """The values of `event.type` for which a condition may be true; None when it may be for any."""
-    return program.types
+    return condition.types if isinstance(condition, Program) else _types_of_tree(condition)
 
 
 __all__ = [
@@ -54,5 +55,4 @@ __all__ = [
     "compile_in",
     "compile_template",
     "event_types",
-    "tree_event_types",
 ]

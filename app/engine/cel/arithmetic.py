@@ -9,7 +9,7 @@ from typing import Any
 
 from app.engine.cel import limits
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
-from app.engine.cel.numbers import CONTEXT, NUMBERS, range_error, to_whole
+from app.engine.cel.numbers import CONTEXT, NUMBERS, UInt, range_error, to_whole
 from app.engine.cel.values import Budget, charge, no_overload
 
 _QUANTA = {n: Decimal(1).scaleb(-n) for n in range(-limits.ROUND_DIGITS_MAX, limits.ROUND_DIGITS_MAX + 1)}
@@ -59,7 +59,7 @@ def abs_(value: Any) -> Any:
     if kind is Decimal:
         return CONTEXT.abs(value)
     if kind in NUMBERS:
-        return abs(value)
+        return abs(int(value))
     raise no_overload("abs()", value)
 
 
@@ -67,6 +67,11 @@ def sign(value: Any) -> int:
     if value.__class__ not in NUMBERS:
         raise no_overload("math.sign()", value)
     return (value > 0) - (value < 0)  # type: ignore[operator]
+
+
+def _plain(value: Any) -> Any:
+    """A result that decimal arithmetic takes: a uint becomes an ordinary number."""
+    return int(value) if value.__class__ is UInt else value
 
 
 def _numbers(budget: Budget, what: str, values: tuple[Any, ...]) -> Any:
@@ -86,12 +91,12 @@ def _numbers(budget: Budget, what: str, values: tuple[Any, ...]) -> Any:
 
 def min_(budget: Budget, *values: Any) -> Any:
     """The smallest of several numbers, or of one list of numbers."""
-    return min(_numbers(budget, "min", values))
+    return _plain(min(_numbers(budget, "min", values)))
 
 
 def max_(budget: Budget, *values: Any) -> Any:
     """The largest of several numbers, or of one list of numbers."""
-    return max(_numbers(budget, "max", values))
+    return _plain(max(_numbers(budget, "max", values)))
 
 
 def sum_(budget: Budget, *values: Any) -> Any:
@@ -118,4 +123,4 @@ def clamp(value: Any, low: Any, high: Any) -> Any:
             raise no_overload("clamp()", number)
     if low > high:
         raise CelEvaluationError(ErrorKind.VALUE, "clamp(): the lower bound is above the upper bound")
-    return low if value < low else high if value > high else value
+    return _plain(low if value < low else high if value > high else value)

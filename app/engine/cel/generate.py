@@ -74,7 +74,7 @@ NAMESPACE: dict[str, Any] = _HELPERS | {
     "int_": numbers.int_, "quotient_": numbers.truncated_quotient, "remainder_": numbers.truncated_remainder,
     "unknown_": unknown_, "variable_": variable_, "ADD": numbers.ADD, "SUB": numbers.SUB, "MUL": numbers.MUL,
     "DIV": numbers.CONTEXT.divide, "D_": Decimal, "N_": numbers.NUMBERS, "int": int, "bool": bool,
-    "str": str, "list": list, "dict": dict, "len": len, "any": any, "all": all, "__builtins__": {},
+    "str": str, "list": list, "dict": dict, "len": len, "any": any, "all": all,
 }  # fmt: skip
 
 
@@ -308,9 +308,17 @@ def generate(checked: Checked, form: Form, result: str) -> tuple[str, Compiled]:
     """The source of one form and the function it defines."""
     generator = Generator(checked, form)
     source, compiled = generator.function(result)
-    namespace = {**NAMESPACE, **generator.constants}
+    used = _names(compiled)
+    namespace = {name: value for name, value in NAMESPACE.items() if name in used} | generator.constants
+    namespace["__builtins__"] = {}
     exec(compiled, namespace)
     return source, namespace["program"]
+
+
+def _names(code: CodeType) -> set[str]:
+    """The global names that code uses: a program keeps only these, not a copy of the whole namespace."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def weight(node: Comprehension) -> int:
