@@ -11,6 +11,7 @@ from app.engine.cel import (
     State,
     Step,
     compile,  # noqa: A004
+    lines,
 )
 from tests.cel.sample import activation
 
@@ -105,3 +106,22 @@ def test_the_kind_of_the_program_is_checked_in_the_explanation_too() -> None:
     assert explained.error is not None
     assert explained.root.value == "purchase"
     assert compile("event.quantity", Kind.AMOUNT).explain(activation()).value == Decimal(3)
+
+
+def test_lines_show_the_text_the_values_put_in_and_the_result() -> None:
+    data = {"event": {"amount": Decimal("49.99"), "kind": "y", "items": [{"n": 1}, {"n": 2}]}}
+    shown = lines(compile('event.amount > 50.0 && event.kind == "x"', Kind.CONDITION).explain(data))
+    assert shown[0] == 'event.amount > 50.0 && event.kind == "x" → false && event.kind == "x" → false'
+    assert shown[1] == "  event.amount > 50.0 → 49.99 > 50.0 → false"
+    assert '  event.kind == "x" → not evaluated' in shown
+    shown = lines(compile("event.items.exists(i, i.n == 2)", Kind.CONDITION).explain(data))
+    assert "  i.n == 2 → true (last of 2 rounds)" in shown
+    shown = lines(compile("event.nope + 1", Kind.AMOUNT).explain(data))
+    assert shown[0] == "event.nope + 1 → error: `event.nope` is missing"
+
+
+def test_lines_cut_long_values() -> None:
+    data = {"event": {"s": "x" * 5_000, "l": [list(range(500))] * 50, "m": {f"k{i}": i for i in range(500)}}}
+    for text in ("event.s + 'y'", "[event.l, event.l]", "{'a': event.m}", "event.s == ''"):
+        shown = lines(compile(text, Kind.VALUE).explain(data))
+        assert max(map(len, shown)) < 300

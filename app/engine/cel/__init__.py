@@ -23,6 +23,7 @@ from app.engine.cel.index import event_types as _types_of_tree
 from app.engine.cel.portable import check_portable
 from app.engine.cel.program import Kind, Program, compile, compile_in  # noqa: A004
 from app.engine.cel.reads import Reads
+from app.engine.cel.render import line, lines
 from app.engine.cel.template import Template, compile_template
 from app.engine.cel.tree import Tree
 
@@ -55,4 +56,6 @@ __all__ = [
     "compile_in",
     "compile_template",
     "event_types",
+    "line",
+    "lines",
 ]
