@@ -78,13 +78,14 @@ def _plain(value: Any) -> str:
 
 
 def _filled(step: Step) -> str:
-    """The step's text with every part that has a value replaced by it. Loops are left as they are: their
-    parts have had many values."""
+    """The step's text with every part that has a value replaced by it; literals stay as written. Loops are
+    left as they are: their parts have had many values."""
     if step.times > 1 or any(child.times > 1 for child in step.children):
         return step.text
     text, at = "", step.start
     for child in step.children:
-        if child.state is State.VALUE and child.start >= at:
+        is_literal = not child.children and not (child.text[0].isalpha() or child.text[0] in "_.")
+        if child.state is State.VALUE and child.start >= at and not is_literal:
             text += step.text[at - step.start : child.start - step.start] + shown(child.value)
             at = child.end
     return text + step.text[at - step.start :]
