@@ -122,8 +122,7 @@ class _Drain:
             self.recover(lease)
         after = 0 if full or lease is not None else low_marks.after(self.partition)
         while True:
-            now = db.read_clock(self.c)
-            events = inbox.claim(self.c, self.partition, after=after, limit=BATCH_EVENTS_MAX, now=now)
+            events = inbox.claim(self.c, self.partition, after=after, limit=BATCH_EVENTS_MAX)
             if not events:
                 window_end = inbox.last_in_window(self.c, self.partition, after)
                 if window_end is None:
@@ -147,10 +146,7 @@ class _Drain:
         """Run what a dead worker had in hand once more, event by event, each under a mark of its own."""
         log.warning("lease_left_behind", partition=self.partition, worker=lease.worker, alone=lease.alone)
         deaths = lease.crashes + 1 if lease.alone else 0
-        now = db.read_clock(self.c)
-        for event in inbox.claim(
-            self.c, self.partition, after=lease.first - 1, limit=BATCH_EVENTS_MAX, now=now
-        ):
+        for event in inbox.claim(self.c, self.partition, after=lease.first - 1, limit=BATCH_EVENTS_MAX):
             if event.position > lease.last:
                 break
             if deaths >= LONE_DEATHS_MAX and event.position == lease.first:
@@ -186,7 +182,7 @@ class _Drain:
             try:
                 left = self.attempt(_Attempt(batch, plans, needs, alone, crashes))
             except process.Outdated:
-                plans = process.plan(self.c, waiting)
+                plans = process.plan(self.c, waiting, anew=True)
                 # Halves of this batch may be done; what is still in the inbox is claimed again.
                 waiting = self.still_waiting(waiting)
                 continue

@@ -21,6 +21,7 @@ from app.flows import record, rulesets
 from app.flows.gather import Extras, Gathered, Wanted, gather
 from app.store import inbox, leases, snapshot
 from app.store.leases import Lease
+from app.store.snapshot import ProgramFacts
 
 Needs = dict[int, Extras]
 Lane = tuple[UUID, UUID | None]
@@ -45,18 +46,32 @@ class Plans:
         return event.organization_id, event.program_id if shared or own else None
 
 
-def plan(c: Connection, events: list[Event]) -> Plans:
-    """Load the rule sets in force for the programs of claimed events."""
-    found: dict[UUID, Ruleset] = {}
-    statuses: dict[UUID, str] = {}
+# What this process saw last of each program. It may be old: every batch compares it under its locks.
+_seen: dict[UUID, ProgramFacts] = {}
+
+
+def plan(c: Connection, events: list[Event], *, anew: bool = False) -> Plans:
+    """Load the rule sets that were in force for the programs of claimed events when last seen.
+
+    With `anew`, look again: a batch found that they have changed.
+    """
     by_organization: dict[UUID, set[UUID]] = {}
     for event in events:
-        by_organization.setdefault(event.organization_id, set()).add(event.program_id)
+        if anew or event.program_id not in _seen:
+            by_organization.setdefault(event.organization_id, set()).add(event.program_id)
     for organization_id, program_ids in by_organization.items():
-        facts = snapshot.read_programs(snapshot.start_programs(c, organization_id, sorted(program_ids)))
-        for program_id, fact in facts.items():
-            statuses[program_id] = fact.status
-            found[program_id] = rulesets.get(c, organization_id, program_id, fact.ruleset_version)
+        _seen.update(
+            snapshot.read_programs(snapshot.start_programs(c, organization_id, sorted(program_ids)))
+        )
+    found: dict[UUID, Ruleset] = {}
+    statuses: dict[UUID, str] = {}
+    for event in events:
+        if event.program_id not in found:
+            fact = _seen[event.program_id]
+            statuses[event.program_id] = fact.status
+            found[event.program_id] = rulesets.get(
+                c, event.organization_id, event.program_id, fact.ruleset_version
+            )
     return Plans(found, statuses)
 
 

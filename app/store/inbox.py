@@ -19,7 +19,8 @@ SELECT w.position, w.attempts, w.owner_id, e.organization_id, e.seq, e.id, e.pro
     e.participant_id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key, e.event_timestamp,
     e.created_at, e.event_data, e.depth
 FROM (SELECT * FROM w
-      WHERE NOT EXISTS (SELECT 1 FROM blocked_owners b WHERE b.owner_id = w.owner_id AND b.until > %(now)s)
+      WHERE NOT EXISTS (SELECT 1 FROM blocked_owners b
+          WHERE b.owner_id = w.owner_id AND b.until > (SELECT read_clock()))
       ORDER BY position LIMIT %(limit)s) w
 JOIN events e ON e.organization_id = w.organization_id AND e.seq = w.event_seq
 ORDER BY w.position
@@ -27,12 +28,12 @@ ORDER BY w.position
 
 
 def claim(
-    c: Connection, partition: int, *, after: int, limit: int, now: datetime, window: int = WINDOW
+    c: Connection, partition: int, *, after: int, limit: int, window: int = WINDOW
 ) -> list[Event]:
     """Return the next waiting events of a partition, in order, without those of blocked owners."""
     rows = c.execute(
         _CLAIM,
-        {"partition": partition, "after": after, "limit": limit, "window": max(window, limit), "now": now},
+        {"partition": partition, "after": after, "limit": limit, "window": max(window, limit)},
     ).fetchall()
     return [_event(row) for row in rows]
 
