@@ -76,7 +76,9 @@ def _fault_in(item: Any) -> DomainError | None:
         if isinstance(each, dict):
             if any(map(bodies.unstorable, each)):
                 return ValidationError(details={path or "body": bodies.UNSTORABLE_NAME})
-            waiting.extend((f"{path}.{key}" if path else key, inner, depth + 1) for key, inner in each.items())
+            waiting.extend(
+                (f"{path}.{key}" if path else key, inner, depth + 1) for key, inner in each.items()
+            )
         elif isinstance(each, list):
             waiting.extend((f"{path}[{index}]", inner, depth + 1) for index, inner in enumerate(each))
     return None

@@ -5,6 +5,7 @@ logs must never slow or stop the business. Secrets are removed before anything i
 """
 
 import json
+import random
 import re
 import threading
 import time
@@ -37,6 +38,8 @@ _SECRET_FIELDS = re.compile(
     r'"(password|secret|previous_secret|token|api_key|authorization)"\s*:\s*("(?:[^"\\]|\\.)*"|[^,}\]\s]+)',
     re.IGNORECASE,
 )
+# What a text must hold for one of the expressions to match: looking for these first is ten times cheaper.
+_HINTS = ("sk_", "whsec_", "password", "secret", "token", "api_key", "authorization")
 _REMOVED = "[removed]"
 
 
@@ -152,8 +155,9 @@ def write(batch: Sequence[Noted]) -> None:
 
 def _row(noted: Noted, at: datetime) -> LogRow:
     return LogRow(
-        organization_id=noted.organization_id, id=TimeOrdered(at).next(), request_id=noted.request_id,
-        method=noted.method, path=_clean(noted.path)[:TEXT_LENGTH_MAX], route_pattern=noted.route_pattern,
+        organization_id=noted.organization_id, id=TimeOrdered(at, random.getrandbits(40)).next(),
+        request_id=noted.request_id, method=noted.method, path=_clean(noted.path)[:TEXT_LENGTH_MAX],
+        route_pattern=noted.route_pattern,
         status_code=noted.status, duration_ms=round(noted.seconds * 1000), error_code=noted.error_code,
         auth_type="api_key", created_at=at, request_body=body_text(noted.request_body),
         response_body=answer_text(noted.response_body), ip_address=noted.address,
@@ -191,6 +195,9 @@ def _as_text(raw: bytes) -> str:
 
 def without_secrets(text: str) -> str:
     """Return a JSON text in which keys, secrets and passwords are blanked out."""
+    lowered = text.lower()
+    if not any(hint in lowered for hint in _HINTS):
+        return text
     return _SECRETS.sub(_REMOVED, _SECRET_FIELDS.sub(rf'"\1":"{_REMOVED}"', text))
 
 

@@ -1,7 +1,7 @@
 """Request ids: `req_` and 32 hexadecimal digits, or a well-formed one that the client chose."""
 
+import random
 import re
-import secrets
 
 _WELL_FORMED = re.compile(r"req_[A-Za-z0-9_-]{8,64}", re.ASCII)
 
@@ -10,4 +10,5 @@ def request_id_of(offered: str | None) -> str:
     """Return the client's request id where it is well-formed, else a new one."""
     if offered is not None and _WELL_FORMED.fullmatch(offered):
         return offered
-    return "req_" + secrets.token_hex(16)
+    # It need be unique, not unguessable; asking the system for randomness would yield to other threads.
+    return f"req_{random.getrandbits(128):032x}"

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from app import db
 from app.db import Connection
 from app.domain import errors
@@ -23,7 +25,7 @@ from app.store import acceptance, events, outbox
 from app.store.event_status import status_of
 
 Outcome = Accepted | errors.DomainError
-RACES_MAX = 5  # Requests that create the same participant at once: the losers look again.
+RACES_MAX = 5  # Requests that bring the same participants or events at once: the losers look again.
 
 
 class _Raced(Exception):
@@ -57,9 +59,9 @@ def accept(organization_id: UUID, submissions: list[Submission]) -> list[Outcome
                 outcomes, partitions = _accept(c, organization_id, submissions)
             ringer.ring(partitions)
             return outcomes
-        except _Raced:
+        except (_Raced, psycopg.errors.DeadlockDetected):
             continue
-    raise errors.TooManyRequests("Too many requests create the same participants at once")
+    raise errors.TooManyRequests("Too many requests bring the same participants or events at once")
 
 
 def _accept(

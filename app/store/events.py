@@ -1,12 +1,21 @@
 """Events: inserting them with their inbox rows, and reading them one by one."""
 
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from app.db import Connection
 from app.domain.events import Submission
 from app.domain.ids import PARTITIONS
 from app.domain.json import dumps
+
+class Inserted(TypedDict):
+    """What an insert returns of an event."""
+
+    organization_id: UUID
+    id: UUID
+    partition: int
+    participant_id: UUID
+
 
 # One statement, rows as one JSON parameter; the sequence is drawn in the rows' order.
 INSERT = """
@@ -28,30 +37,33 @@ WITH r AS MATERIALIZED (
 SELECT id, partition FROM e
 """
 
-# An event of a participant who is known and enrolled, in an active program: looked up and inserted at once.
-_INSERT_PLAIN = """
-WITH e AS (
+# Events of participants who are known and enrolled, in active programs: looked up and inserted at once. The
+# look-ups are scalar, so that no plan reads a whole table; sorted, so that two statements cannot wait for
+# each other in a circle.
+_INSERT_PLAIN = f"""
+WITH r AS MATERIALIZED (
+    SELECT r.*, COALESCE(r.pa, (SELECT p.id FROM participants p
+        WHERE p.organization_id = r.o AND p.external_id = r.x)) AS person
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+        o uuid, id uuid, p uuid, pa uuid, x text, k text, ts timestamptz, d jsonb)
+), e AS (
     INSERT INTO events (organization_id, seq, id, program_id, event_type, participant_id, external_id,
         idempotency_key, event_timestamp, created_at, event_data, partition)
-    SELECT g.organization_id, nextval('event_seq'), %(id)s, g.id, 'EXTERNAL', n.participant_id,
-        %(external_id)s, %(key)s, %(timestamp)s, read_clock(), %(data)s::jsonb,
-        get_byte(uuid_send(n.participant_id), 14) %% {partitions}
-    FROM programs g
-    JOIN enrollments n ON n.organization_id = g.organization_id AND n.program_id = g.id
-        AND n.participant_id = {participant} AND n.status = 'ACTIVE'
-    WHERE g.organization_id = %(organization_id)s AND g.id = %(program_id)s AND g.status = 'ACTIVE'
+    SELECT r.o, nextval('event_seq'), r.id, r.p, 'EXTERNAL', r.person, r.x, r.k, r.ts,
+        (SELECT read_clock()), r.d, get_byte(uuid_send(r.person), 14) %% {PARTITIONS}
+    FROM r
+    WHERE (SELECT g.status FROM programs g WHERE g.organization_id = r.o AND g.id = r.p) = 'ACTIVE'
+        AND (SELECT n.status FROM enrollments n WHERE n.organization_id = r.o AND n.program_id = r.p
+            AND n.participant_id = r.person) = 'ACTIVE'
+    ORDER BY r.o, r.id
     ON CONFLICT (organization_id, id) DO NOTHING
-    RETURNING organization_id, seq, partition, participant_id
+    RETURNING organization_id, id, seq, partition, participant_id
 ), i AS (
     INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)
     SELECT partition, seq, organization_id, seq, participant_id FROM e
 )
-SELECT partition, participant_id FROM e
+SELECT organization_id, id, partition, participant_id FROM e
 """
-_INSERT_BY_ID = _INSERT_PLAIN.format(partitions=PARTITIONS, participant="%(participant_id)s")
-_INSERT_BY_NAME = _INSERT_PLAIN.format(partitions=PARTITIONS, participant="""(
-            SELECT p.id FROM participants p
-            WHERE p.organization_id = %(organization_id)s AND p.external_id = %(external_id)s)""")
 
 _COLUMNS = """
     e.organization_id, e.seq, e.id, e.program_id, e.event_type, e.participant_id, e.group_id, e.recipient_id,
@@ -81,23 +93,20 @@ def insert_rows(c: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def insert_plain(
-    c: Connection, organization_id: UUID, event_id: UUID, submission: Submission
-) -> tuple[UUID, int] | None:
-    """Insert an event; return its participant and partition.
+    c: Connection, submitted: list[tuple[UUID, UUID, Submission]]
+) -> dict[tuple[UUID, UUID], Inserted]:
+    """Insert events given as (organization, id, submission); return rows by organization and id.
 
-    None, and nothing inserted, where the program is not active, the participant not known and enrolled, or
-    the event exists.
+    Left out is what is not plain: an event that exists, a program that is not active, a participant who is
+    not known and enrolled, a recipient.
     """
-    row = c.execute(
-        _INSERT_BY_NAME if submission.participant_id is None else _INSERT_BY_ID,
-        {
-            "organization_id": organization_id, "id": event_id, "program_id": submission.program_id,
-            "participant_id": submission.participant_id, "external_id": submission.external_id,
-            "key": submission.idempotency_key, "timestamp": submission.event_timestamp,
-            "data": dumps(submission.event_data),
-        },
-    ).fetchone()
-    return None if row is None else (row["participant_id"], row["partition"])
+    rows = [
+        {"o": organization_id, "id": event_id, "p": one.program_id, "pa": one.participant_id,
+         "x": one.external_id, "k": one.idempotency_key, "ts": one.event_timestamp, "d": one.event_data}
+        for organization_id, event_id, one in submitted
+    ]
+    found: list[Any] = c.execute(_INSERT_PLAIN, {"rows": dumps(rows)}).fetchall()
+    return {(row["organization_id"], row["id"]): row for row in found}
 
 
 def existing(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
