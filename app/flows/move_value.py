@@ -10,7 +10,7 @@ read after them (decision E11). Rendering the answers of the operations is their
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -130,12 +130,7 @@ class Desk:
 
     def _number(self, plan: Plan, told: list[Message]) -> None:
         """Count the messages of each participant, and note when value moved last."""
-        count: Counter[UUID] = Counter()
-        for message in told:
-            if message.participant_id in self.marks:
-                count[message.participant_id] += 1
-                before = self.marks[message.participant_id].webhook_sequence
-                message.data["sequence"] = before + count[message.participant_id]
+        count = numbered(self.marks, told)
         touched = {account.owner_id for account in plan.accounts} & set(self.owners)
         owner_states.update(self.c, [
             owner_states.update_row(
@@ -156,6 +151,17 @@ class Desk:
             )
             for bucket in Bucket
         }
+
+
+def numbered(marks: Mapping[UUID, Marks], messages: Iterable[Message]) -> Counter[UUID]:
+    """Number messages on, participant by participant; return how many each got."""
+    count: Counter[UUID] = Counter()
+    for message in messages:
+        person = message.participant_id
+        if person is not None and person in marks:
+            count[person] += 1
+            message.data["sequence"] = marks[person].webhook_sequence + count[person]
+    return count
 
 
 def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any]:

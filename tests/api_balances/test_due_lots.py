@@ -1,0 +1,126 @@
+"""What the date brings: expiry and maturity posted by the background, and not undone by anything."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from app import db
+from app.book.due import DueKind
+from app.flows import post_due_lots
+from app.flows.move_value import Call, open_desk
+from app.ledger.credits import credit
+from tests.api_balances.conftest import Shop
+
+
+def credit_with_dates(shop: Shop, amount: str, **seconds: float) -> UUID:
+    """Credit as a rule does, with dates so many seconds from now; returns the lot's id."""
+    from decimal import Decimal
+
+    call = Call(shop.api.organization_id, None, UUID(shop.program), UUID(shop.asset))
+    person = UUID(shop.person)
+    with db.transaction() as c:
+        desk = open_desk(c, call, [person], wallet=True)
+        dates = {f"{name}_at": desk.now + timedelta(seconds=value) for name, value in seconds.items()}
+        plan = desk.plan(lambda: credit(
+            desk.account(person), desk.source(), desk.asset, Decimal(amount), **dates, **desk.how()
+        ))
+        desk.write(plan)
+        return plan.lots[0].id
+
+
+def advance(seconds: float) -> None:
+    """Move the system's clock."""
+    with db.transaction() as c:
+        c.execute("UPDATE clock SET ahead = ahead + make_interval(secs => %s)", (seconds,))
+
+
+def test_expired_value_is_gone_from_the_balance_before_and_after_its_posting(lot_shop: Shop) -> None:
+    lot = credit_with_dates(lot_shop, "10", expires=60)
+    lot_shop.give("5")
+    assert lot_shop.balance()["available"] == "15.00"
+    advance(61)
+    assert lot_shop.balance()["available"] == "5.00"
+    before = lots(lot_shop)
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 1
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 0
+    assert lot_shop.balance()["available"] == "5.00"
+    assert lots(lot_shop) == before
+    assert before[str(lot)] == ("EXPIRED", "0.00")
+    entries = lot_shop.api.get("/v1/journal-entries", action_type="EXPIRATION").json["data"]
+    assert [(p["entity_type"], p["bucket"], p["amount"]) for p in entries[0]["postings"]] == [
+        ("PARTICIPANT", "AVAILABLE", "-10.00"), ("SYSTEM_BREAKAGE", "AVAILABLE", "10.00"),
+    ]
+    assert entries[0]["event_id"] is None
+    assert entries[0]["program_id"] == lot_shop.program
+
+
+def lots(shop: Shop) -> dict[str, tuple[str, str]]:
+    """Return status and remainder by lot."""
+    rows = shop.api.get(
+        f"/v1/participants/{shop.person}/balances/lots", asset_id=shop.asset
+    ).json["data"]
+    return {row["id"]: (row["status"], row["remaining"]) for row in rows}
+
+
+def test_expiry_is_announced_by_a_system_event_in_the_same_commit(lot_shop: Shop) -> None:
+    lot = credit_with_dates(lot_shop, "10", expires=60)
+    advance(61)
+    post_due_lots.post_batch(DueKind.EXPIRY)
+    with db.connection() as c:
+        row = c.execute(
+            "SELECT event_type, event_data, participant_id FROM events WHERE organization_id = %s",
+            (lot_shop.api.organization_id,),
+        ).fetchone()
+    assert row["event_type"] == "SYSTEM"
+    assert row["participant_id"] == UUID(lot_shop.person)
+    assert row["event_data"]["type"] == "lot_expiration"
+    assert row["event_data"]["lot_ids"] == [str(lot)]
+    assert row["event_data"]["amount"] == 10
+
+
+def test_spending_posts_the_expiry_of_lots_that_it_meets_first(lot_shop: Shop) -> None:
+    credit_with_dates(lot_shop, "10", expires=60)
+    lot_shop.give("5")
+    advance(61)
+    answer = lot_shop.act("adjust", type="DEBIT", amount="6")
+    assert answer.status_code == 422
+    assert lot_shop.api.get("/v1/journal-entries", action_type="EXPIRATION").json["data"] == []
+    answer = lot_shop.act("adjust", type="DEBIT", amount="4")
+    assert answer.json["balance"]["available"] == "1.00"
+    assert len(lot_shop.api.get("/v1/journal-entries", action_type="EXPIRATION").json["data"]) == 1
+
+
+def test_deferred_value_becomes_available_on_its_day(lot_shop: Shop) -> None:
+    credit_with_dates(lot_shop, "10", matures=60, expires=600)
+    assert lot_shop.balance()["deferred"] == "10.00"
+    assert lot_shop.act("hold", amount="1").status_code == 422
+    advance(61)
+    assert post_due_lots.post_batch(DueKind.MATURITY) == 1
+    assert lot_shop.balance()["available"] == "10.00"
+    entry = lot_shop.api.get("/v1/journal-entries", action_type="MATURITY").json["data"][0]
+    assert [(p["bucket"], p["amount"]) for p in entry["postings"]] == [
+        ("DEFERRED", "-10.00"), ("AVAILABLE", "10.00")
+    ]
+
+
+def test_held_lots_wait_and_expire_on_their_release(lot_shop: Shop) -> None:
+    credit_with_dates(lot_shop, "10", expires=60)
+    lot_shop.act("hold", reference_id="trip-1")
+    advance(61)
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 0
+    assert lot_shop.balance()["held"] == "10.00"
+    answer = lot_shop.act("release", reference_id="trip-1")
+    assert answer.status_code == 200, answer.json
+    assert answer.json["operation"] == "RELEASE"
+    assert answer.json["balance"] == {"available": "0.00", "held": "0.00", "deferred": "0.00"}
+    kinds = [e["action_type"] for e in lot_shop.api.get("/v1/journal-entries").json["data"]]
+    assert kinds[:2] == ["EXPIRATION", "RELEASE"]
+
+
+def test_expiry_goes_on_for_inactive_owners_and_programs_without_rules(lot_shop: Shop) -> None:
+    credit_with_dates(lot_shop, "10", expires=60)
+    lot_shop.api.patch(f"/v1/participants/{lot_shop.person}/status", {"status": "CLOSED"})
+    lot_shop.api.patch(f"/v1/programs/{lot_shop.program}", {"status": "ARCHIVED"})
+    advance(61)
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 1
+    with db.connection() as c:
+        assert c.execute("SELECT 1 FROM events").fetchone() is None

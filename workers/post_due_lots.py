@@ -1,0 +1,14 @@
+"""The actor that posts expiries and maturities when the scheduler rings."""
+
+import dramatiq
+
+from app.book.due import DueKind
+from app.flows import post_due_lots as flow
+from app.queue import QUEUE, send
+
+
+@dramatiq.actor(queue_name=QUEUE)
+def post_due_lots(kind: str) -> None:
+    """Work off what is due for a while; ring again where more is left."""
+    if flow.run(DueKind(kind)):
+        send("post_due_lots", kind=kind)
