@@ -22,7 +22,7 @@ from app.cli import procfile
 from app.cli.datafolder import ROOT, DataFolder, write_private
 from app.cli.failure import Failure
 from app.cli.servers import Servers
-from app.cli.servers_ports import free_port
+from app.cli.servers_ports import ask_postgres, free_port
 from app.cli.supervise import Line, Supervisor
 from app.flows.api_keys import new_key
 from app.settings import load, settings
@@ -59,7 +59,20 @@ class System:
         db.engine.cache_clear()
         queue.client.cache_clear()
         queue.broker.cache_clear()
+        self._watch_statements()
         self._release()
+
+    def _watch_statements(self) -> None:
+        """Load pg_stat_statements, switched off until bench/profile wants it."""
+        url = self.postgres.owner_url("postgres")
+        with psycopg.connect(url, autocommit=True) as c:
+            c.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+            c.execute("ALTER SYSTEM SET pg_stat_statements.track = 'none'")
+        keeper = self.supervisor.keepers[0]
+        keeper.signal(keeper.line.stop_signal)
+        before = keeper.started_at
+        self.supervisor.watch(lambda: keeper.started_at > before, READY_SECONDS, POLL_SECONDS)
+        self._await(lambda: ask_postgres(url) is None, "PostgreSQL")
 
     def _release(self) -> None:
         done = subprocess.run(

@@ -16,7 +16,8 @@ WHERE organization_id = ANY(%s::uuid[]) AND status = 'ACTIVE'
 
 _INSERT = """
 WITH r AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb)
+    SELECT COALESCE(o, %(organization_id)s) AS o, i, t, COALESCE(at, %(now)s) AS at, p, d
+    FROM jsonb_to_recordset(%(rows)s::jsonb)
         AS r(o uuid, i uuid, t text, at timestamptz, p uuid, d jsonb)
 ), w AS (
     INSERT INTO outbox (organization_id, id, type, created_at, participant_id, data)
@@ -68,9 +69,18 @@ def insert(c: Connection, messages: list[Message]) -> None:
     """Write messages and mark them for fan-out."""
     if not messages:
         return
-    rows = [
-        {"o": str(m.organization_id), "i": str(m.id), "t": m.type, "at": m.created_at.isoformat(),
-         "p": str(m.participant_id) if m.participant_id else None, "d": m.data}
-        for m in messages
-    ]
-    c.execute(_INSERT, {"rows": dumps(rows)})
+    usual = messages[0]
+    values = {"organization_id": usual.organization_id, "now": usual.created_at}
+    c.execute(_INSERT, {"rows": dumps([_row(message, usual) for message in messages]), **values})
+
+
+def _row(message: Message, usual: Message) -> dict[str, Any]:
+    """Return a row without what nearly all messages of a batch have in common."""
+    row: dict[str, Any] = {"i": message.id.hex, "t": message.type, "d": message.data}
+    if message.organization_id != usual.organization_id:
+        row["o"] = message.organization_id.hex
+    if message.created_at != usual.created_at:
+        row["at"] = message.created_at.isoformat()
+    if message.participant_id is not None:
+        row["p"] = message.participant_id.hex
+    return row
