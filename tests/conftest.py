@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from app.db import Connection, connect_arguments, engine
 from app.settings import settings
-from tests.harness import Plan, Servers
+from tests.harness import Plan, RefusedError, Servers
 
 PLAN = pytest.StashKey[Plan]()
 
@@ -26,7 +26,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Point the settings at the servers of the tests before any module is imported."""
-    plan = Plan.of_environment()
+    try:
+        plan = Plan.of_environment()
+    except RefusedError as error:
+        raise pytest.UsageError(str(error)) from None
     config.stash[PLAN] = plan
     for name in ("BOOTSTRAP_API_KEY", "CLOCK_OFFSET", "PORT", "HOST", "PGBOUNCER", "DATA_DIR"):
         os.environ.pop(name, None)

@@ -20,7 +20,7 @@ from psycopg import sql
 from app.cli.datafolder import ROOT
 from app.cli.servers_binaries import postgres_binaries, valkey_binary
 from app.cli.servers_ports import ask_postgres, ask_redis, free_port
-from app.cli.servers_postgres import Postgres, make_database, prepare
+from app.cli.servers_postgres import APP, Postgres, make_role, prepare
 from app.cli.servers_valkey import Valkey
 from app.cli.supervise import Supervisor
 
@@ -62,6 +62,11 @@ class Plan:
         base = urlsplit(self.outside_database).path.strip("/") if self.outside_database else "florin_test"
         return f"{base.removesuffix(SUFFIX)}_{os.getpid()}{SUFFIX}"
 
+    @property
+    def role(self) -> str:
+        """The role of the product; on an outside server one of this process alone."""
+        return f"florin_{os.getpid()}_test" if self.outside_database else APP
+
     def owner_url(self, database: str) -> str:
         """The address of a database for the role that owns the tables."""
         if self.outside_database:
@@ -69,10 +74,10 @@ class Plan:
         return f"postgresql://florin_owner:{self.password}@127.0.0.1:{self.postgres_port}/{database}"
 
     def app_url(self, database: str) -> str:
-        """The address of a database for the role of the running product; outside, there is only one role."""
-        if self.outside_database:
-            return self.owner_url(database)
-        return f"postgresql://florin_app:{self.password}@127.0.0.1:{self.postgres_port}/{database}"
+        """The address of a database for the role of the running product, which owns nothing."""
+        parts = urlsplit(self.owner_url(database))
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{self.role}:{self.password}@{place}"))
 
     @property
     def redis_url(self) -> str:
@@ -84,6 +89,7 @@ class Plan:
         return {
             "DATABASE_URL": self.app_url(database),
             "MIGRATION_DATABASE_URL": self.owner_url(database),
+            "APP_DATABASE_ROLE": self.role,
             "REDIS_URL": self.redis_url,
             "SECRET_KEY": "a key for tests, which protects nothing at all",
             "FLORIN_ENV": "development",
@@ -102,6 +108,7 @@ class Servers:
         self.template = plan.name.removesuffix(SUFFIX) + "_template" + SUFFIX
         self._start()
         self._maintenance = psycopg.connect(plan.owner_url(self._first_database()), autocommit=True)
+        make_role(self._maintenance, plan.role, plan.password)
         self.create(self.template)
         migrate(plan.environment(self.template))
         self.copy(plan.name)
@@ -127,7 +134,6 @@ class Servers:
             self._supervisor.add(self._postgres.line(logs / "postgres.log"))
             ask = partial(ask_postgres, plan.owner_url("postgres"))
             assert self._supervisor.watch(lambda: ask() is None, START_SECONDS, POLL_SECONDS), ask()
-            make_database(self._postgres, "florin_test")
         if not plan.outside_redis:
             valkey = Valkey(valkey_binary(), plan.folder / "valkey", plan.valkey_port, plan.password)
             self._supervisor.add(valkey.line(logs / "valkey.log"))
@@ -182,6 +188,7 @@ class Servers:
         """Remove the databases, stop what is ours, remove its data."""
         for name in (self.plan.name, self.template):
             self.drop(name)
+        self._maintenance.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(self.plan.role)))
         self._maintenance.close()
         self._supervisor.stop(lambda name: True)
         if self._postgres:

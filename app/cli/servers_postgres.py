@@ -193,15 +193,17 @@ def _is_server_of(number: int, cluster: Path) -> bool:
 def make_database(server: Postgres, database: str) -> None:
     """Make the application's role and the database, where they are missing."""
     with psycopg.connect(server.owner_url("postgres"), autocommit=True) as connection:
-        exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (APP,)).fetchone()
-        verb = sql.SQL("ALTER" if exists else "CREATE")
-        connection.execute(
-            sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-                verb, sql.Identifier(APP), sql.Literal(server.app_password)
-            )
-        )
+        make_role(connection, APP, server.app_password)
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+
+def make_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    """Make a role that may connect and owns nothing, or give it this password."""
+    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+    verb = sql.SQL("ALTER" if exists else "CREATE")
+    parts = (verb, sql.Identifier(role), sql.Literal(password))
+    connection.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(*parts))
 
 
 def _environment() -> dict[str, str]:
