@@ -1,5 +1,6 @@
 """Example values made from JSON schemas, so that every operation of the document has one."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ _FORMATS = {
     "uuid": "6f1c2f3e-0f57-4f3c-9a2e-0d8f3b7f2a11", "date-time": "2026-01-15T10:30:00Z",
     "email": "ada@example.com",
 }
+_WORDS = ("text", "100.00", "1", "POINTS", "#336699", "0" * 64)  # One of them fits most patterns.
 
 
 def sample(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> Any:
@@ -45,6 +47,8 @@ def _of_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: i
             return 1.5
         case "boolean":
             return False
+        case "string" if "pattern" in schema:
+            return next((word for word in _WORDS if re.search(schema["pattern"], word)), "text")
         case "string":
             return _FORMATS.get(schema.get("format", ""), "text")
         case _:

@@ -229,10 +229,10 @@ def outcome_of(error: Exception, request_id: str, route: Route) -> DomainError:
 def write_headers(response: Response, request_id: str, limit: Limit | None) -> None:
     """Put the headers on a response that every response carries (decision A2)."""
     shown = limit or unlimited()
-    headers = response.headers
-    headers["X-Request-Id"] = request_id
-    headers["X-RateLimit-Limit"] = str(shown.limit)
-    headers["X-RateLimit-Remaining"] = str(shown.remaining)
-    headers["X-RateLimit-Reset"] = str(shown.reset_at)
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Cache-Control"] = "no-store"
+    add = response.headers.add  # None of these stands there yet; setting would look for them first.
+    add("X-Request-Id", request_id)
+    add("X-RateLimit-Limit", str(shown.limit))
+    add("X-RateLimit-Remaining", str(shown.remaining))
+    add("X-RateLimit-Reset", str(shown.reset_at))
+    add("X-Content-Type-Options", "nosniff")
+    add("Cache-Control", "no-store")
