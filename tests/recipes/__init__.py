@@ -1,0 +1,1 @@
+"""The recipes, played against a whole running system."""

@@ -1,0 +1,48 @@
+"""Every recipe comes out as it says, through HTTP and workers; and its page says what is played."""
+
+import secrets
+from datetime import UTC, datetime
+
+import pytest
+
+from app.cli import recipes, scenario
+from app.cli.scenario import Expectation, Scenario, ScenarioError, Step
+from app.cli.scenario_player import Api, Mismatch, Player
+
+
+def play(api: Api, recipe: Scenario) -> None:
+    Player(recipe, api, secrets.token_hex(2), lambda: datetime.now(UTC)).play()
+
+
+@pytest.mark.parametrize("name", scenario.names())
+def test_a_recipe_comes_out_as_it_says(name: str, running_api: Api) -> None:
+    play(running_api, scenario.load(name))
+
+
+def test_a_difference_in_the_last_digit_is_found(running_api: Api) -> None:
+    recipe = scenario.load("quickstart")
+    step = recipe.steps[0]
+    off = Step(step.say, event=step.event, who=step.who, expect=Expectation(
+        participants={step.who or "": {"points": "11"}}
+    ))
+    wrong = Scenario(recipe.name, recipe.title, "", "", recipe.assets, (), recipe.rules, (off,))
+    with pytest.raises(Mismatch, match="points of ada: 10, not 11"):
+        play(running_api, wrong)
+
+
+def test_a_rule_that_was_not_foretold_is_found(running_api: Api) -> None:
+    recipe = scenario.load("quickstart")
+    step = recipe.steps[0]
+    off = Step(step.say, event=step.event, who=step.who, expect=Expectation(rules={}))
+    wrong = Scenario(recipe.name, recipe.title, "", "", recipe.assets, (), recipe.rules, (off,))
+    with pytest.raises(Mismatch, match="the evaluations"):
+        play(running_api, wrong)
+
+
+def test_every_page_says_what_is_played() -> None:
+    assert recipes.outdated() == {}, "run `python3 dev.py recipes`"
+
+
+def test_an_unknown_recipe_is_told_with_those_there_are() -> None:
+    with pytest.raises(ScenarioError, match="quickstart"):
+        scenario.load("unheard-of")
