@@ -43,6 +43,11 @@ def _zones() -> dict[str, Any]:
     return {"l": [f"Zone/Name{i}" for i in range(4000)], "at": "2026-07-10T17:45:12Z"}
 
 
+def _patterns() -> dict[str, Any]:
+    """Patterns that are dear to compile and refused in the end, each a little different."""
+    return {"l": [r"\pL" * 60 + "x" * i + r"\pL" * 240 for i in range(60)], "s": "abc"}
+
+
 def _big() -> dict[str, Any]:
     return {"n": 10**59, "d": Decimal("1e100"), "e": Decimal("1e-100")}
 
@@ -132,6 +137,8 @@ CASES: dict[str, Case] = {
     "loop_contains": ('event.l.all(a, !event.s.contains("aaaaaaaaab"))', _words, "budget"),
     "loop_matches": ('event.l.all(a, event.s.matches("(a|aa)+$"))', _words, "budget"),
     "loop_dynamic_pattern": ("event.l.all(a, event.s.matches(a))", _words, "budget"),
+    "loop_dear_patterns": ("event.l.exists(p, event.s.matches(p))", _patterns, "budget"),
+    "one_dear_pattern": ("event.s.matches(event.l[0])", _patterns, "any"),
     "loop_concat": ("event.l.map(a, event.s + event.t).size()", _words, "budget"),
     "loop_replace": ('event.l.map(a, event.s.replace("a", "bb")).size()', _words, "budget"),
     "loop_split": ('event.l.map(a, event.s.split("a")).size()', _words, "error"),
