@@ -4,7 +4,7 @@ Everything here can be recomputed by anybody from an export, with SHA-256 and no
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ class SealedPosting(NamedTuple):
     line: int
     account_id: int
     owner_type: str
-    owner_id: UUID
+    owner_id: str
     bucket: str
     amount: Decimal
 
@@ -88,3 +88,40 @@ def _framed(text: str | None) -> bytes:
 
 def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One place of the chain as it is stored; `entry` is None where the sealed entry is gone."""
+
+    sequence_number: int
+    entry_id: UUID
+    entry_hash: bytes
+    entry: SealedEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where the chain does not hold, and why."""
+
+    sequence_number: int
+    entry_id: UUID
+    reason: str
+
+
+def breaks(previous: bytes, sequence_number: int, links: Iterable[Link]) -> Iterator[Break]:
+    """Verify links that follow the place `sequence_number` with the hash `previous`; yield what is broken.
+
+    After a broken link the stored hash is taken as given, so that each fault is named once.
+    """
+    for link in links:
+        if link.sequence_number != sequence_number + 1:
+            yield Break(
+                link.sequence_number, link.entry_id,
+                f"follows place {sequence_number}: what stood between them is missing",
+            )
+        if link.entry is None:
+            yield Break(link.sequence_number, link.entry_id, "the sealed entry is missing")
+        elif entry_hash(previous, link.sequence_number, link.entry) != link.entry_hash:
+            yield Break(link.sequence_number, link.entry_id, "the entry is not what was sealed here")
+        previous, sequence_number = link.entry_hash, link.sequence_number
