@@ -94,7 +94,7 @@ def matches(budget: Budget, text: Any, expression: Any) -> bool:
     """`matches` with a pattern that is not a literal: compiling it is charged too. A class such as `\\pL` can
     take 100 µs, and a pattern that is refused is compiled anew each time."""
     _texts("matches", text, expression)
-    charge(budget, 500 + 100 * len(expression))
+    charge(budget, 500 + 150 * len(expression))
     return search(budget, text, pattern(expression))
 
 
