@@ -1,23 +1,37 @@
 """Events over HTTP: accept one or many, read one or a list, try a failed one again."""
 
 from typing import Any
+from uuid import UUID
 
 from app.api import batches
 from app.api.errors import body_of
+from app.api.event_views import evaluation_views, event_view
 from app.api.models.events import (
     AcceptedEvent,
     BatchAccepted,
+    Event,
     EventBatch,
+    EventByKeyQuery,
     EventIngest,
+    EventList,
+    EventQuery,
+    EventRetry,
+    EventsQuery,
+    ParticipantEventsQuery,
 )
+from app.api.pages import listing
 from app.api.routing import Reply, Request, route
+from app.db import Connection, connection
 from app.domain import errors
 from app.domain.errors import DomainError
 from app.domain.events import EVENT_DATA_BYTES_MAX, Accepted, Submission
+from app.domain.ids import event_id
 from app.domain.instants import format_instant
 from app.domain.json import dumps
-from app.flows import ingest
+from app.domain.names import EventStatus, EventType
+from app.flows import ingest, retry_event
 from app.flows.accept_event import accept_one
+from app.store import event_lists, events, participants, rulesets
 
 _TAG = "Events"
 BATCH_BYTES_MAX = 8 << 20  # Decision A8.
@@ -89,6 +103,102 @@ def ingest_batch(request: Request) -> Reply:
     return Reply(202, {
         "total": len(results), "success_count": new, "error_count": refused, "results": results,
     }, events=new)
+
+
+@route(
+    "GET", "/v1/events/by-key", summary="Get an event by its key", tag=_TAG, query=EventByKeyQuery,
+    responses={200: Event}, errors=[errors.NotFound],
+)
+def get_event_by_key(request: Request) -> Reply:
+    """Return the event that was sent to a program under a key."""
+    query: EventByKeyQuery = request.query
+    return _one(request, event_id(query.program_id, query.idempotency_key), query.include_skipped)
+
+
+@route(
+    "GET", "/v1/events/{id}", summary="Get an event", tag=_TAG, query=EventQuery, responses={200: Event},
+    errors=[errors.NotFound],
+)
+def get_event(request: Request) -> Reply:
+    """Return an event with what became of the rules."""
+    return _one(request, request.path["id"], request.query.include_skipped)
+
+
+@route(
+    "GET", "/v1/events", summary="List events", tag=_TAG, query=EventsQuery, responses={200: EventList},
+    description=(
+        "To read what is new, ask with `from`: it looks at when events were received, and late ones keep "
+        "appearing there. A rule matched where it ran, or where its budget was exceeded."
+    ),
+)
+def list_events(request: Request) -> Reply:
+    """List events."""
+    query: EventsQuery = request.query
+    with connection() as c:
+        participant_id = query.participant_id
+        if query.external_id is not None:
+            found = participants.ids_of(c, request.organization_id, [query.external_id])
+            named = found.get(query.external_id, _NOBODY)
+            participant_id = named if participant_id in (None, named) else _NOBODY
+        return _list(c, request, participant_id)
+
+
+@route(
+    "GET", "/v1/participants/{id}/activity/events", summary="List a participant's events", tag="Participants",
+    query=ParticipantEventsQuery, responses={200: EventList}, errors=[errors.NotFound],
+)
+def list_participant_events(request: Request) -> Reply:
+    """List the events of one participant."""
+    with connection() as c:
+        if not participants.exists(c, request.organization_id, request.path["id"]):
+            raise errors.NotFound("Participant not found")
+        return _list(c, request, request.path["id"])
+
+
+@route(
+    "POST", "/v1/events/{id}/retry", summary="Retry a failed event", tag=_TAG, responses={200: EventRetry},
+    errors=[errors.NotFound, errors.EventNotFailed],
+    description=(
+        "The event takes a new place at the tail of the queue, with five fresh attempts. The rules are those "
+        "of now, `now` in expressions is still the event's own time."
+    ),
+)
+def retry_failed_event(request: Request) -> Reply:
+    """Run a failed event once more."""
+    row = retry_event.retry_event(request.organization_id, request.path["id"])
+    return Reply(200, {
+        "event_id": row["id"], "status": EventStatus.PENDING, "previous_status": EventStatus.FAILED,
+        "previous_error": row["decision_error"], "message": "Event queued for retry",
+    })
+
+
+_NOBODY = UUID(int=0)  # No participant has it.
+
+
+def _one(request: Request, found_id: UUID, include_skipped: bool) -> Reply:
+    with connection() as c:
+        row = events.get(c, request.organization_id, found_id)
+        if row is None:
+            raise errors.NotFound("Event not found")
+        rules, symbols = rulesets.names(c, request.organization_id, row["program_id"], row["ruleset_version"])
+    shown = event_view(row)
+    shown["rule_evaluations"] = evaluation_views(row, rules, symbols, include_skipped=include_skipped)
+    return Reply(200, shown)
+
+
+def _list(c: Connection, request: Request, participant_id: UUID | None) -> Reply:
+    query: ParticipantEventsQuery = request.query
+    order = event_lists.order(query.sort_by, descending=query.sort_dir == "desc")
+    wanted = event_lists.Filter(
+        program_id=query.program_id, status=EventStatus(query.status) if query.status else None,
+        event_type=EventType(query.event_type) if query.event_type else None, participant_id=participant_id,
+        rule_id=query.rule_id, created_from=query.from_, created_to=query.to,
+        happened_from=query.event_from, happened_to=query.event_to,
+    )
+    return listing(
+        request, order, lambda page: event_lists.page(c, request.organization_id, order, page, wanted),
+        event_view,
+    )
 
 
 def _submission(given: EventIngest) -> Submission:

@@ -1,12 +1,13 @@
 """Events: inserting them with their inbox rows, and reading them one by one."""
 
-from typing import Any, TypedDict
+from typing import Any, LiteralString, TypedDict
 from uuid import UUID
 
 from app.db import Connection
 from app.domain.events import Submission
 from app.domain.ids import PARTITIONS
 from app.domain.json import dumps
+
 
 class Inserted(TypedDict):
     """What an insert returns of an event."""
@@ -65,7 +66,7 @@ WITH r AS MATERIALIZED (
 SELECT organization_id, id, partition, participant_id FROM e
 """
 
-_COLUMNS = """
+COLUMNS: LiteralString = """
     e.organization_id, e.seq, e.id, e.program_id, e.event_type, e.participant_id, e.group_id, e.recipient_id,
     e.external_id, e.recipient_external_id, e.idempotency_key, e.event_timestamp, e.created_at,
     e.event_data, e.partition, e.depth, e.caused_by_event_id, e.automation_id,
@@ -74,7 +75,7 @@ _COLUMNS = """
     (l.worker IS NOT NULL AND i.position BETWEEN l.from_position AND l.to_position) AS leased
 """
 
-_FROM = """
+FROM: LiteralString = """
 FROM events e
 LEFT JOIN LATERAL (
     SELECT * FROM decisions d WHERE d.organization_id = e.organization_id AND d.event_seq = e.seq
@@ -112,11 +113,31 @@ def insert_plain(
 def existing(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     """Return the stored events among `ids`, with their status, by id."""
     rows = c.execute(
-        f"SELECT {_COLUMNS} {_FROM} WHERE e.organization_id = %s AND e.id = ANY(%s)", (organization_id, ids)
+        f"SELECT {COLUMNS} {FROM} WHERE e.organization_id = %s AND e.id = ANY(%s)", (organization_id, ids)
     ).fetchall()
     return {row["id"]: row for row in rows}
 
 
 def get(c: Connection, organization_id: UUID, event_id: UUID) -> dict[str, Any] | None:
-    """Return one event with its status and latest decision."""
-    return existing(c, organization_id, [event_id]).get(event_id)
+    """Return one event with its status and its latest decision, the packed evaluations and inputs too."""
+    return c.execute(
+        f"SELECT {COLUMNS}, d.evaluations, d.inputs {FROM} WHERE e.organization_id = %s AND e.id = %s",
+        (organization_id, event_id),
+    ).fetchone()
+
+
+def by_seq(c: Connection, organization_id: UUID, seq: int) -> dict[str, Any] | None:
+    """Return what `get` returns, by the number that the journal knows the event by."""
+    return c.execute(
+        f"SELECT {COLUMNS}, d.evaluations, d.inputs {FROM} WHERE e.organization_id = %s AND e.seq = %s",
+        (organization_id, seq),
+    ).fetchone()
+
+
+def lock(c: Connection, organization_id: UUID, event_id: UUID) -> bool:
+    """Make others who want to change what becomes of an event wait; False where there is none."""
+    row = c.execute(
+        "SELECT 1 FROM events WHERE organization_id = %s AND id = %s FOR NO KEY UPDATE",
+        (organization_id, event_id),
+    ).fetchone()
+    return row is not None

@@ -112,3 +112,14 @@ def load_rules(c: Connection, organization_id: UUID, history_ids: list[UUID]) ->
     """Return the rule versions named, in no particular order."""
     rows = c.execute(_RULES, {"organization_id": organization_id, "ids": history_ids}).fetchall()
     return [StoredRule(row["id"], row["rule_id"], row["number"], row["snapshot"]) for row in rows]
+
+
+def names(
+    c: Connection, organization_id: UUID, program_id: UUID, version: int | None
+) -> tuple[dict[int, StoredRule], dict[str, str]]:
+    """Return what a rule set calls things: its rules by number, and the symbols of its assets by id."""
+    stored = load(c, organization_id, program_id, version) if version is not None else None
+    if stored is None:
+        return {}, {}
+    rules = load_rules(c, organization_id, list(stored.history_ids))
+    return {rule.number: rule for rule in rules}, {asset["id"]: asset["symbol"] for asset in stored.assets}

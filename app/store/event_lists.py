@@ -1,0 +1,156 @@
+"""Lists of events: filters, three orders, keyset pages.
+
+The status of an event is nowhere a column, so each status is a list of its own, driven by what makes it so:
+the inbox for waiting events, the index of failures for failed ones, the events for the rest. The order by
+status is these lists one after another.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from app.db import Connection
+from app.domain.ids import partition_of
+from app.domain.json import dumps
+from app.domain.names import EventStatus, EventType
+from app.store.events import COLUMNS, FROM
+from app.store.pages import Column, Order, Page, Slice, Where, cut, fetch
+
+FEW = 20_000  # So many rows of a status are read and sorted; where there are more, any order meets some soon.
+
+_SEQ = Column("e.seq", "seq", "bigint")
+_CREATED = Column("e.created_at", "created_at", "timestamptz")
+_HAPPENED = Column("e.event_timestamp", "event_timestamp", "timestamptz")
+_STATUS = Column("''", "status", "text")
+_COLUMNS: dict[str, tuple[Column, ...]] = {
+    "created_at": (_CREATED, _SEQ),
+    "event_timestamp": (_HAPPENED, _SEQ),
+    "status": (_STATUS, _CREATED, _SEQ),
+}
+
+_WAITS: LiteralString = "i.position IS NOT NULL"
+_LEASED: LiteralString = (
+    "COALESCE(l.worker IS NOT NULL AND i.position BETWEEN l.from_position AND l.to_position, false)"
+)
+# The same as app/store/event_status says of one row.
+_IS: dict[EventStatus, LiteralString] = {
+    EventStatus.RECEIVED: f"{_WAITS} AND NOT {_LEASED} AND i.attempts = 0 AND d.status IS NULL",
+    EventStatus.PENDING: f"{_WAITS} AND NOT {_LEASED} AND (i.attempts > 0 OR d.status IS NOT NULL)",
+    EventStatus.PROCESSING: f"{_WAITS} AND {_LEASED}",
+    EventStatus.COMPLETED: "i.position IS NULL AND d.status = 'COMPLETED'",
+    EventStatus.FAILED: "i.position IS NULL AND d.status = 'FAILED'",
+}
+_FEW_WAITING: LiteralString = (
+    "e.seq IN (SELECT event_seq FROM inbox WHERE organization_id = %(organization_id)s)"
+)
+_FEW_FAILED: LiteralString = (
+    "e.seq IN (SELECT event_seq FROM decisions"
+    " WHERE organization_id = %(organization_id)s AND status = 'FAILED')"
+)
+# A rule matched where it ran or its credit did not fit the budget. Packed evaluations name it by its number.
+_MATCHED = ("SUCCESS", "FAILED", "BUDGET_EXCEEDED")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events; all given conditions hold together."""
+
+    program_id: UUID | None = None
+    status: EventStatus | None = None
+    event_type: EventType | None = None
+    participant_id: UUID | None = None
+    rule_id: UUID | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    happened_from: datetime | None = None
+    happened_to: datetime | None = None
+
+
+def order(sort_by: str, *, descending: bool) -> Order:
+    """Return the order of a list by `created_at`, `event_timestamp` or `status`."""
+    return Order(_COLUMNS[sort_by], descending)
+
+
+def page(c: Connection, organization_id: UUID, order: Order, page: Page, wanted: Filter) -> Slice:
+    """Return one page of events, as app/store/events reads them, without what was evaluated."""
+    number = None
+    if wanted.rule_id is not None:
+        rule = c.execute(
+            "SELECT number, program_id FROM rules WHERE organization_id = %s AND id = %s",
+            (organization_id, wanted.rule_id),
+        ).fetchone()
+        if rule is None or wanted.program_id not in (None, rule["program_id"]):
+            return Slice([], None)
+        number = rule["number"]
+        wanted = replace(wanted, program_id=rule["program_id"])
+    read = _by_status if order.columns[0] is _STATUS else _page
+    return read(c, _where(organization_id, wanted, number), order, page, wanted.status)
+
+
+def _where(organization_id: UUID, wanted: Filter, rule_number: int | None) -> Where:
+    where = Where.of(organization_id, "e.organization_id")
+    where.equal("e.program_id", "program_id", wanted.program_id)
+    where.equal("e.event_type", "event_type", wanted.event_type)
+    if wanted.participant_id is not None:
+        # One partition holds all events of a participant; its index finds them.
+        where.equal("e.participant_id", "participant_id", wanted.participant_id)
+        where.equal("e.partition", "partition", partition_of(wanted.participant_id))
+    where.window("e.created_at", wanted.created_from, wanted.created_to, "created")
+    where.window("e.event_timestamp", wanted.happened_from, wanted.happened_to, "happened")
+    if rule_number is not None:
+        where.add(
+            "(d.evaluations @> %(matched_0)s::jsonb OR d.evaluations @> %(matched_1)s::jsonb"
+            " OR d.evaluations @> %(matched_2)s::jsonb)",
+            **{f"matched_{i}": dumps([[rule_number, word]]) for i, word in enumerate(_MATCHED)},
+        )
+    return where
+
+
+def _by_status(c: Connection, where: Where, order: Order, page: Page, only: EventStatus | None) -> Slice:
+    within = Order(order.columns[1:], order.descending)
+    statuses: Sequence[EventStatus] = sorted(EventStatus, reverse=order.descending)
+    after = page.after
+    if after is not None:
+        statuses = statuses[statuses.index(EventStatus(after[0])):]
+    rows: list[dict[str, Any]] = []
+    for status in statuses:
+        if only not in (None, status):
+            continue
+        start = after[1:] if after is not None and after[0] == status else None
+        # One more than is left, so that the last row of a page knows of the first of the next status.
+        found = _page(c, where, within, Page(page.limit + 1 - len(rows), start), status)
+        rows += ({**row, "status": status.value} for row in found.rows)
+        if len(rows) > page.limit:
+            break
+    return cut(rows, order, page.limit)
+
+
+def _page(c: Connection, where: Where, order: Order, page: Page, status: EventStatus | None) -> Slice:
+    clauses = list(where.clauses)
+    if status is not None:
+        clauses.append(_IS[status])
+        if few := _few(c, where.parameters["organization_id"], status):
+            clauses.append(few)
+    sql = f"SELECT {COLUMNS} {FROM} WHERE {' AND '.join(clauses)}"
+    return fetch(c, sql, where.parameters, order, page)
+
+
+def _few(c: Connection, organization_id: UUID, status: EventStatus) -> LiteralString | None:
+    """Return the condition that drives a list by its few rows, None where there are many."""
+    match status:
+        case EventStatus.COMPLETED:
+            return None
+        case EventStatus.FAILED:
+            counted: LiteralString = (
+                "SELECT count(*) AS n FROM (SELECT 1 FROM decisions"
+                " WHERE organization_id = %(organization_id)s AND status = 'FAILED' LIMIT %(few)s) w"
+            )
+            condition = _FEW_FAILED
+        case EventStatus.RECEIVED | EventStatus.PENDING | EventStatus.PROCESSING:
+            counted = "SELECT count(*) AS n FROM (SELECT 1 FROM inbox LIMIT %(few)s) w"
+            condition = _FEW_WAITING
+    row = c.execute(counted, {"organization_id": organization_id, "few": FEW}).fetchone()
+    assert row is not None
+    return condition if row["n"] < FEW else None
