@@ -7,10 +7,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.cel.hostile_cases import CASES
 
+ROOT = Path(__file__).parents[2]
 MILLISECONDS_MAX, MEGABYTES_MAX = 50, 64
 
 
@@ -22,7 +24,7 @@ def test_every_hostile_case_ends_quickly_in_a_value_or_a_clean_error() -> None:
     """In a process of its own: a crash of the interpreter must not take the test run with it."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.cel.hostile_run"],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=120, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     results: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
