@@ -120,6 +120,7 @@ class Servers:
 
     def _start(self) -> None:
         plan = self.plan
+        remove_leftovers(plan.folder.parent)
         logs = plan.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         if not plan.outside_database:
@@ -194,6 +195,13 @@ class Servers:
         if self._postgres:
             shutil.rmtree(self._postgres.identity.cluster, ignore_errors=True)
         shutil.rmtree(self.plan.folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the data of runs that were killed; their servers went down with them."""
+    for old in folder.glob("[0-9]*"):
+        if not Path(f"/proc/{old.name}").exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def migrate(values: dict[str, str]) -> None:

@@ -219,8 +219,7 @@ def test_a_killed_run_takes_its_processes_down_and_the_next_one_starts(start: Ca
     family = psutil.Process(first.process.pid).children(recursive=True)
     first.process.kill()
     first.process.wait()
-    _, alive = psutil.wait_procs(family, timeout=15)
-    assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
+    wait_until(lambda: all(map(_has_ended, family)), "the family has ended", 15)
     second = start()
     second.wait_for_banner()
     assert second.stop() == 0
@@ -238,11 +237,11 @@ def test_a_stop_ends_everything_in_order_and_the_data_are_there_again(start: Cal
 
 
 def _stops_cleanly(system: System, number: signal.Signals) -> None:
-    family = {each.pid: each for each in psutil.Process(system.process.pid).children(recursive=True)}
+    family = psutil.Process(system.process.pid).children(recursive=True)
     ends = _watch_ends(system)
     assert system.stop(number) == 0
     assert system.text().rstrip().endswith("Stopped.")
-    assert [each for each in family.values() if each.is_running()] == []
+    assert [each for each in family if not _has_ended(each)] == []
     assert not (system.folder / "env").exists()
     log = (system.folder / "logs" / "postgres.log").read_text(encoding="utf-8")
     assert log.rstrip().endswith("database system is shut down")
@@ -254,10 +253,12 @@ def _watch_ends(system: System) -> Callable[[], list[str]]:
     ended: list[str] = []
     lines = {each: name.partition(" ")[0] for name, each in system.roots().items()}
 
-    def note() -> None:
-        psutil.wait_procs(lines, timeout=60, callback=lambda each: ended.append(lines[each]))
+    def all_ended() -> bool:
+        for each in [each for each in lines if _has_ended(each)]:
+            ended.append(lines.pop(each))
+        return not lines
 
-    thread = threading.Thread(target=note)
+    thread = threading.Thread(target=wait_until, args=(all_ended, "all have ended", 60))
     thread.start()
 
     def names() -> list[str]:
@@ -265,6 +266,14 @@ def _watch_ends(system: System) -> Callable[[], list[str]]:
         return list(dict.fromkeys(ended))
 
     return names
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    # A dead process whose parent has not looked yet, or never will, is dead all the same.
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _environment_of(system: System) -> dict[str, str]:
