@@ -1,12 +1,18 @@
 """Dramatiq actors: take an id, call one flow. Loaded by `dramatiq workers`; messages never carry data."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from app.observe import configure_logging
 from app.queue import broker as _broker
 
 configure_logging()
 broker = _broker()
 
-from workers import process_events  # noqa: E402, F401 -- actors register with the broker made above.
+# Actors register with the broker that is set, so every file here is imported after it was made.
+for _module in iter_modules(__path__):
+    import_module(f"workers.{_module.name}")
+
 from workers.collection import Collection  # noqa: E402
 from workers.heartbeat import Heartbeat  # noqa: E402
 from workers.signals import StopOnce  # noqa: E402

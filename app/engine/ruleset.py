@@ -8,9 +8,9 @@ from uuid import UUID
 from app.domain.actions import TargetType
 from app.domain.assets import Asset
 from app.domain.names import IssuancePolicy
+from app.domain.tiers import Tier
 from app.engine.cel.reads import Path, minimal
 from app.engine.compiled import CompiledAsset, CompiledBroadcast, CompiledRule
-from app.engine.tiers import Tier
 
 # The fields of a variable that are read; None: any of them.
 Fields = frozenset[str] | None

@@ -16,6 +16,7 @@ from uuid import UUID
 from app.domain.assets import Asset
 from app.domain.durations import parse_duration
 from app.domain.names import OwnerType, StateOperation, StateType
+from app.domain.tiers import TierReason
 from app.ledger.accounts import Account
 from app.ledger.entries import Plan
 
@@ -73,18 +74,20 @@ class Owner:
     attributes: Mapping[str, str] = field(default_factory=_empty)
     tiers: Mapping[str, TierState] = field(default_factory=_empty)
     groups: tuple[str, ...] = ()
+    tracked: frozenset[UUID] = frozenset()  # Tiers whose lifecycle will look at this owner.
 
 
 def with_state(
     owner: Owner, *, tags: tuple[str, ...] | None = None, counters: Mapping[str, Counter] | None = None,
     attributes: Mapping[str, str] | None = None, tiers: Mapping[str, TierState] | None = None,
+    tracked: frozenset[UUID] | None = None,
 ) -> Owner:
     """Return the owner with some of its state replaced; several times faster than dataclasses.replace."""
     return Owner(
         owner.organization_id, owner.id, owner.kind, owner.status, owner.created_at, owner.external_id,
         owner.name, owner.tags if tags is None else tags, owner.counters if counters is None else counters,
         owner.attributes if attributes is None else attributes, owner.tiers if tiers is None else tiers,
-        owner.groups,
+        owner.groups, owner.tracked if tracked is None else tracked,
     )
 
 
@@ -106,6 +109,7 @@ class StateChange:
     old: str | None
     new: str | None
     rule_id: UUID | None
+    reason: TierReason | None = None
 
 
 AccountKey = tuple[UUID, UUID]  # owner, asset
@@ -171,14 +175,18 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class TierChange:
-    """An owner changed its level of a tier; None is the base."""
+    """An owner changed its level of a tier; None is the base. None twice: only its period began.
+
+    `checks_at` is when the tier's lifecycle looks at the owner next.
+    """
 
     owner_id: UUID
     tier_id: UUID
     tier_key: str
     before: TierState | None
     after: TierState | None
-    reason: str
+    reason: TierReason
+    checks_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ from typing import Any
 from app.domain import actions as a
 from app.domain.amounts import COUNTER_DIGITS_MAX, EXACT, ZERO, format_plain
 from app.domain.names import EventErrorCode, StateOperation, StateType
+from app.domain.tiers import TierReason
 from app.engine.compiled import CompiledAttribute, CompiledCounter, CompiledState, CompiledTag, CompiledTier
 from app.engine.resolving import amount_of, name_of, text_of
 from app.engine.scope import ActionFailed, Scope
 from app.engine.state import Counter, Owner, StateChange, TierChange, TierState, with_state
+from app.engine.tiers import first_check
 
 KEYS_MAX = 500  # Tags, counters and attributes of one owner, each.
 ATTRIBUTES_BYTES_MAX = 64 * 1024  # All attributes of one owner together.
@@ -124,21 +126,18 @@ def _tier(scope: Scope, action: CompiledTier, owner: Owner) -> Recorded:
     before = owner.tiers.get(tier.key)
     # Also where the level stays: an assignment by rule renews it and ends a pending expiry.
     after = TierState(level.key, level.rank, level.benefits, scope.now, None)
-    assign_tier(scope, owner, TierChange(owner.id, tier.id, tier.key, before, after, "RULE"), scope.rule.id)
-    return recorded
-
-
-def assign_tier(scope: Scope, owner: Owner, change: TierChange, rule_id: Any) -> None:
-    """Put an owner on a level in the draft, with its history."""
-    assert change.after is not None
-    tiers = {**owner.tiers, change.tier_key: change.after}
-    scope.draft.owners[owner.id] = with_state(owner, tiers=tiers)
-    scope.draft.tiers.append(change)
-    old = change.before.level if change.before else None
-    if old != change.after.level:
+    scope.draft.owners[owner.id] = with_state(
+        owner, tiers={**owner.tiers, tier.key: after}, tracked=owner.tracked | {tier.id}
+    )
+    scope.draft.tiers.append(TierChange(
+        owner.id, tier.id, tier.key, before, after, TierReason.RULE, first_check(tier.lifecycle, scope.now)
+    ))
+    old = before.level if before else None
+    if old != level.key:
         scope.draft.record(owner.id, StateChange(
-            StateType.TIER, change.tier_key, StateOperation.SET, old, change.after.level, rule_id
+            StateType.TIER, tier.key, StateOperation.SET, old, level.key, scope.rule.id, TierReason.RULE
         ))
+    return recorded
 
 
 def _refuse_too_many(count: int, what: str) -> None:

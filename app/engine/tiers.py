@@ -1,89 +1,63 @@
-"""Tiers in force: their levels, and which level counters qualify for."""
+"""When a tier looks at an owner: period ends in UTC, and the end of a time without activity.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal
-from uuid import UUID
+Pure arithmetic over given instants. What is decided then stands in app/engine/lifecycle.
+"""
 
-Operator = Literal[">=", ">", "==", "<=", "<"]
+from calendar import monthrange
+from datetime import UTC, datetime
 
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One comparison of a counter with a threshold."""
-
-    counter: str
-    operator: Operator
-    threshold: Decimal
-
-    def met(self, counters: Mapping[str, Decimal]) -> bool:
-        """Say whether the counter, zero where there is none, satisfies the comparison."""
-        value = counters.get(self.counter, Decimal(0))
-        match self.operator:
-            case ">=":
-                return value >= self.threshold
-            case ">":
-                return value > self.threshold
-            case "==":
-                return value == self.threshold
-            case "<=":
-                return value <= self.threshold
-            case "<":
-                return value < self.threshold
+from app.domain.tiers import DowngradeMode, Lifecycle, PeriodType, RetentionMode
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One level; without criteria it is never reached automatically."""
-
-    key: str
-    rank: int
-    mode: Literal["ALL", "ANY"]
-    criteria: tuple[Criterion, ...]
-    benefits: Mapping[str, Any]
-
-    def qualifies(self, counters: Mapping[str, Decimal]) -> bool:
-        """Say whether the counters reach this level."""
-        if not self.criteria:
-            return False
-        met = (criterion.met(counters) for criterion in self.criteria)
-        return all(met) if self.mode == "ALL" else any(met)
+def has_periods(lifecycle: Lifecycle) -> bool:
+    """Say whether the tier evaluates owners at the ends of periods."""
+    if lifecycle.mode is not RetentionMode.PERIOD_BASED:
+        return False
+    return lifecycle.period is not PeriodType.NONE or lifecycle.duration is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """One tier of a program, its levels by rising rank."""
-
-    id: UUID
-    key: str
-    archived: bool
-    levels: tuple[Level, ...]
-    lifecycle: Mapping[str, Any]
-
-    def level(self, key: str) -> Level | None:
-        """Return a level by its key."""
-        return next((level for level in self.levels if level.key == key), None)
-
-    def highest(self, counters: Mapping[str, Decimal]) -> Level | None:
-        """Return the highest level that the counters qualify for."""
-        return next((level for level in reversed(self.levels) if level.qualifies(counters)), None)
+def first_check(lifecycle: Lifecycle, start: datetime) -> datetime | None:
+    """Return when the tier first looks at an owner who got a level, or began to count, at `start`."""
+    match lifecycle.mode:
+        case None:
+            return None
+        case RetentionMode.PERIOD_BASED:
+            return next_period_end(lifecycle, start)
+        case RetentionMode.ACTIVITY_REFRESH:
+            if lifecycle.downgrade is DowngradeMode.HOLD or lifecycle.duration is None:
+                return None
+            return start + lifecycle.duration
 
 
-def tier_from_json(stored: Mapping[str, Any]) -> Tier:
-    """Read a tier as a rule set keeps it."""
-    levels = []
-    for item in stored.get("levels") or ():
-        qualification = item.get("qualification") or {}
-        levels.append(Level(
-            item["key"], item["rank"], qualification.get("mode", "ALL"),
-            tuple(
-                Criterion(c["counter"], c["operator"], Decimal(str(c["threshold"])))
-                for c in qualification.get("criteria", ())
-            ),
-            item.get("benefits") or {},
-        ))
-    levels.sort(key=lambda level: level.rank)
-    return Tier(
-        UUID(stored["id"]), stored["key"], stored["archived"], tuple(levels), stored.get("lifecycle") or {}
-    )
+def next_period_end(lifecycle: Lifecycle, after: datetime) -> datetime | None:
+    """Return the first period end later than `after`; None where the tier has no periods.
+
+    A period end is the first instant of the next period. Rolling periods (type NONE with a duration) are
+    counted from `after` itself: the owner's start, or the end of the period before.
+    """
+    if not has_periods(lifecycle):
+        return None
+    match lifecycle.period:
+        case PeriodType.CALENDAR_YEAR:
+            return datetime(after.astimezone(UTC).year + 1, 1, 1, tzinfo=UTC)
+        case PeriodType.FIXED_YEAR:
+            year = after.astimezone(UTC).year
+            start = _start_of(lifecycle, year)
+            return start if start > after else _start_of(lifecycle, year + 1)
+        case PeriodType.NONE:
+            assert lifecycle.duration is not None
+            return after + lifecycle.duration
+
+
+def add_months(instant: datetime, months: int) -> datetime:
+    """Return the instant so many months later, on the last day where the month is too short."""
+    count = instant.year * 12 + instant.month - 1 + months
+    year, month = count // 12, count % 12 + 1
+    return instant.replace(year=year, month=month, day=min(instant.day, monthrange(year, month)[1]))
+
+
+def _start_of(lifecycle: Lifecycle, year: int) -> datetime:
+    """Return when the fixed year starts; on 29 February it starts on the 28th in common years."""
+    month = lifecycle.start_month
+    day = min(lifecycle.start_day, monthrange(year, month)[1])
+    return datetime(year, month, day, tzinfo=UTC)

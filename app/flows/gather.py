@@ -14,8 +14,8 @@ from app.domain.events import Event
 from app.domain.names import OwnerType, WebhookType
 from app.engine.ruleset import Candidates, Ruleset
 from app.engine.state import AccountKey, Owner, World
-from app.flows import locks
-from app.store import outbox, snapshot
+from app.flows import locks, review_tiers
+from app.store import outbox, snapshot, tier_states
 from app.store.snapshot import Marks, ProgramFacts
 
 MICROSECOND = timedelta(microseconds=1)
@@ -113,8 +113,13 @@ def _gather(c: Connection, wanted: Wanted, *, lock: bool) -> Gathered:
     budgets = snapshot.start_budgets(c, organization_id, spent_by) if spent_by else None
     again = snapshot.start_external_ids(c, organization_id, names) if names else None
     webhooks = outbox.start_subscribed(c, [organization_id])
+    reviews = tier_states.start_due_among(c, organization_id, owners) if wanted.tiers and lock else None
     clock = c.execute(_DRAW if lock else _READ)
     row: Any = clock.fetchone()
+    if reviews is not None and (due := tier_states.read_due_among(reviews)):
+        # A period ended before these events are decided: what it does to levels and counters comes first.
+        review_tiers.settle(c, organization_id, due)
+        return _gather(c, wanted, lock=lock)
     known, marks = snapshot.read_owners(states, organization_id)
     world = World(_later_than(row["now"], marks), known)
     world.absent = set(everyone) - set(known)
@@ -162,7 +167,7 @@ def _later_than(clock: datetime, marks: dict[UUID, Marks]) -> datetime:
 def _complete(world: World, wanted: Wanted, memberships: Any, tiers: Any) -> None:
     """Add groups and tiers to the owners that were loaded without them."""
     groups = snapshot.read_memberships(memberships) if memberships is not None else {}
-    levels = snapshot.read_tiers(tiers) if tiers is not None else {}
+    levels, tracked = snapshot.read_standings(tiers) if tiers is not None else ({}, {})
     for owner_id, owner in world.owners.items():
         if owner.kind is OwnerType.PROGRAM:
             continue
@@ -171,6 +176,7 @@ def _complete(world: World, wanted: Wanted, memberships: Any, tiers: Any) -> Non
             owner, groups=groups.get(owner_id, ()),
             tiers={key: level for program in wanted.program_ids for key, level in
                    of_programs.get(program, {}).items()},
+            tracked=tracked.get(owner_id, frozenset()),
         )
 
 

@@ -10,9 +10,9 @@ from app.db import Connection
 from app.domain.assets import Asset
 from app.domain.names import InventoryMode, IssuancePolicy
 from app.domain.rules import rule_from_snapshot
+from app.domain.tiers import tier_from_json
 from app.engine.compiled import CompiledRule, compile_rule
 from app.engine.ruleset import NumberedRule, Ruleset, make_ruleset
-from app.engine.tiers import tier_from_json
 from app.store import rulesets as store
 
 K = TypeVar("K")

@@ -77,7 +77,7 @@ def history_row(
         "k": str(api_key_id) if api_key_id else None,
         "c": [
             [change.type, change.key, change.operation, change.old, change.new,
-             str(change.rule_id) if change.rule_id else None]
+             str(change.rule_id) if change.rule_id else None, *((change.reason,) if change.reason else ())]
             for change in changes
         ],
     }

@@ -36,10 +36,12 @@ ORDER BY participant_id, joined_at, group_id
 """
 
 _TIERS = """
-SELECT s.owner_id, s.program_id, t.key, s.level_key, l.rank, l.benefits, s.acquired_at, s.expires_at
+SELECT s.owner_id, s.program_id, s.tier_id, t.key, s.level_key, l.rank, l.benefits, s.acquired_at,
+    s.expires_at, s.checks_at IS NOT NULL AS tracked
 FROM tier_states s
 JOIN tiers t ON t.organization_id = s.organization_id AND t.id = s.tier_id
-JOIN tier_levels l ON l.organization_id = s.organization_id AND l.tier_id = s.tier_id AND l.key = s.level_key
+LEFT JOIN tier_levels l ON l.organization_id = s.organization_id AND l.tier_id = s.tier_id
+    AND l.key = s.level_key
 WHERE s.organization_id = %(organization_id)s AND s.owner_id = ANY(%(ids)s::uuid[])
 """
 
@@ -137,13 +139,25 @@ def start_tiers(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
 
 def read_tiers(cursor: Any) -> dict[UUID, dict[UUID, dict[str, TierState]]]:
     """Finish reading tier levels: by owner, program and tier key."""
+    return read_standings(cursor)[0]
+
+
+def read_standings(
+    cursor: Any,
+) -> tuple[dict[UUID, dict[UUID, dict[str, TierState]]], dict[UUID, frozenset[UUID]]]:
+    """Finish reading tier levels, and the tiers by whose lifecycle each owner will be looked at."""
     found: dict[UUID, dict[UUID, dict[str, TierState]]] = {}
+    tracked: dict[UUID, frozenset[UUID]] = {}
     for row in cursor.fetchall():
+        if row["tracked"]:
+            tracked[row["owner_id"]] = tracked.get(row["owner_id"], frozenset()) | {row["tier_id"]}
+        if row["level_key"] is None:
+            continue
         of_program = found.setdefault(row["owner_id"], {}).setdefault(row["program_id"], {})
         of_program[row["key"]] = TierState(
             row["level_key"], row["rank"], row["benefits"] or EMPTY, row["acquired_at"], row["expires_at"]
         )
-    return found
+    return found, tracked
 
 
 def start_budgets(c: Connection, organization_id: UUID, rule_ids: list[UUID]) -> Any:

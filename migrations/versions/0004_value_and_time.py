@@ -122,6 +122,7 @@ CREATE TABLE tier_levels (
     FOREIGN KEY (organization_id, tier_id) REFERENCES tiers
 );
 
+-- Where an owner stands in a tier; without a level it is at the base and only counts.
 CREATE TABLE tier_states (
     organization_id uuid NOT NULL,
     owner_id uuid NOT NULL,
@@ -130,15 +131,20 @@ CREATE TABLE tier_states (
     level_key text,
     acquired_at timestamptz,
     expires_at timestamptz,
-    -- When the tier's lifecycle looks at this owner again: a period end, a lapse, the end of grace.
-    review_at timestamptz,
+    -- When the lifecycle looks next: the end of a period, or of the time that a level lasts without activity.
+    checks_at timestamptz,
+    -- The level is lost already and falls to this one (NULL: the base) then.
     grace_until timestamptz,
+    falls_to text,
+    review_at timestamptz GENERATED ALWAYS AS (least(expires_at, checks_at, grace_until)) STORED,
     PRIMARY KEY (organization_id, owner_id, tier_id),
     FOREIGN KEY (organization_id, owner_id) REFERENCES owners,
-    FOREIGN KEY (organization_id, tier_id) REFERENCES tiers
+    FOREIGN KEY (organization_id, tier_id) REFERENCES tiers,
+    CHECK (level_key IS NOT NULL OR (acquired_at IS NULL AND expires_at IS NULL AND grace_until IS NULL))
 ) WITH (fillfactor = 80);
-CREATE INDEX tier_states_review ON tier_states (least(review_at, expires_at), organization_id, owner_id)
-    WHERE review_at IS NOT NULL OR expires_at IS NOT NULL;
+CREATE INDEX tier_states_review ON tier_states (review_at, organization_id, owner_id)
+    WHERE review_at IS NOT NULL;
+CREATE INDEX tier_states_tier ON tier_states (organization_id, tier_id, owner_id);
 
 CREATE TABLE automations (
     organization_id uuid NOT NULL,
@@ -167,12 +173,17 @@ CREATE TABLE automations (
     processed_at timestamptz,
     error_message text,
     last_evaluated_at timestamptz,
+    -- When the subscriptions are looked over next, and the last participant that a look in hand has passed.
     refresh_at timestamptz,
+    refresh_cursor uuid,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, program_id) REFERENCES programs
 );
+CREATE INDEX automations_refresh ON automations (refresh_at) WHERE status = 'active' AND refresh_at IS NOT NULL;
+CREATE INDEX automations_thresholds ON automations (organization_id)
+    WHERE status = 'active' AND schedule_type = 'THRESHOLD';
 CREATE UNIQUE INDEX automations_name ON automations (organization_id, program_id, name)
     WHERE status <> 'archived';
 CREATE INDEX automations_due ON automations (next_run_at) WHERE status = 'active' AND next_run_at IS NOT NULL;
@@ -196,10 +207,14 @@ CREATE TABLE firings (
     caused_by_event_id uuid,
     caused_by_rule_id uuid,
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'executing', 'completed', 'failed')),
+    -- Due while its program takes no part in business; waits outside of the queue until it does again.
+    parked boolean NOT NULL DEFAULT false,
     error text,
+    archived_at timestamptz,
     fan_out_cursor uuid,
     participants_total bigint,
     participants_processed bigint NOT NULL DEFAULT 0,
+    participants_failed bigint NOT NULL DEFAULT 0,
     started_at timestamptz,
     completed_at timestamptz,
     created_at timestamptz NOT NULL,
@@ -208,7 +223,8 @@ CREATE TABLE firings (
     FOREIGN KEY (organization_id, program_id) REFERENCES programs
 ) WITH (fillfactor = 80);
 CREATE INDEX firings_due ON firings (scheduled_for, organization_id, id)
-    WHERE status IN ('pending', 'executing');
+    WHERE status IN ('pending', 'executing') AND NOT parked;
+CREATE INDEX firings_parked ON firings (organization_id, program_id) WHERE parked;
 CREATE INDEX firings_rule_action ON firings (organization_id, program_id, created_at, id)
     WHERE source = 'rule_action';
 
@@ -223,11 +239,14 @@ CREATE TABLE automation_subscriptions (
     trigger_count integer NOT NULL DEFAULT 0,
     retry_count integer NOT NULL DEFAULT 0,
     last_error text,
+    enrolled_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
     PRIMARY KEY (organization_id, id),
     UNIQUE (organization_id, automation_id, participant_id),
     FOREIGN KEY (organization_id, automation_id) REFERENCES automations
 ) WITH (fillfactor = 80);
+CREATE INDEX automation_subscriptions_list ON automation_subscriptions (organization_id, automation_id, id);
 CREATE INDEX automation_subscriptions_due ON automation_subscriptions (next_trigger_at, organization_id, id)
     WHERE status = 'active' AND next_trigger_at IS NOT NULL;
 

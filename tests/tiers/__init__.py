@@ -1,0 +1,1 @@
+"""Tiers: definitions, levels, lifecycles through the years."""
