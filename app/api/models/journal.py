@@ -127,7 +127,6 @@ class Integrity(Answer):
     chain_head: ChainHead | None
     postings_balanced: Check
     value_conservation: Check
-    balances_match: Check
     unsealed_entries: Check
     hash_chain: ChainCheck
 
