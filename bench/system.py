@@ -6,12 +6,11 @@ that runs already is touched or used. What they cost is read in bench/cost.
 
 import os
 import shutil
+import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import redis
@@ -19,13 +18,16 @@ from psycopg.rows import dict_row
 
 from app import db, queue
 from app.cli import procfile
-from app.cli.datafolder import ROOT, DataFolder, write_private
+from app.cli.datafolder import ROOT, DataFolder
 from app.cli.failure import Failure
 from app.cli.servers import Servers
+from app.cli.servers_binaries import postgres_binaries, valkey_binary
 from app.cli.servers_ports import ask_postgres, free_port
+from app.cli.servers_postgres import prepare
+from app.cli.servers_valkey import Valkey
 from app.cli.supervise import Line, Supervisor
 from app.flows.api_keys import new_key
-from app.settings import load, settings
+from app.settings import settings
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -43,11 +45,13 @@ class System:
         self.supervisor = Supervisor(say)
         self.key = new_key()
         self.port = free_port()
-        servers = Servers.prepare(folder, load({}))
+        # Ports that nobody prefers: a system that `run` starts meanwhile must not meet this one.
+        passwords = folder.secret("owner-password"), folder.secret("app-password")
+        self.postgres = prepare(postgres_binaries(), folder.postgres, free_port(), *passwords)
+        valkey = Valkey(valkey_binary(), folder.valkey, free_port(), folder.secret("valkey-password"))
+        servers = Servers(folder, self.postgres, valkey, {})
         if not servers.start(self.supervisor):
             raise Failure("The start was interrupted.")
-        assert servers.postgres is not None
-        self.postgres = servers.postgres
         self.values = {
             "PORT": str(self.port), "HOST": "127.0.0.1", "SECRET_KEY": folder.secret("secret-key"),
             "LOG_LEVEL": "WARNING", "BOOTSTRAP_API_KEY": self.key, **servers.environment(),
@@ -59,15 +63,17 @@ class System:
         db.engine.cache_clear()
         queue.client.cache_clear()
         queue.broker.cache_clear()
-        self._watch_statements()
+        self._watch()
         self._release()
 
-    def _watch_statements(self) -> None:
-        """Load pg_stat_statements, switched off until bench/profile wants it."""
+    def _watch(self) -> None:
+        """Let the server keep commit times, and count statements once bench/hotspots asks for it."""
         url = self.postgres.owner_url("postgres")
         with psycopg.connect(url, autocommit=True) as c:
             c.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
             c.execute("ALTER SYSTEM SET pg_stat_statements.track = 'none'")
+            # When an event was completed is when its decision was committed, by the server's own record.
+            c.execute("ALTER SYSTEM SET track_commit_timestamp = on")
         keeper = self.supervisor.keepers[0]
         keeper.signal(keeper.line.stop_signal)
         before = keeper.started_at
@@ -118,7 +124,14 @@ class System:
 
     def _await(self, condition: Callable[[], bool], what: str) -> None:
         if not self.supervisor.watch(condition, READY_SECONDS, POLL_SECONDS):
-            raise Failure(f"{what} did not start; its log stands in {self.folder.logs}.")
+            raise Failure(f"{what} did not start.\n{self.tails()}")
+
+    def tails(self) -> str:
+        """The ends of all logs, for a run that went wrong."""
+        return "\n".join(
+            f"--- {log.name}\n{log.read_text(encoding='utf-8', errors='replace')[-1500:]}"
+            for log in sorted(self.folder.logs.glob("*.log"))
+        )
 
     def stop(self, *kinds: str) -> None:
         """Stop the processes of these types, as `run` does."""
@@ -134,10 +147,8 @@ class System:
         ]
 
 
-def load_socket(port: int):  # type: ignore[no-untyped-def]
+def load_socket(port: int) -> socket.socket:
     """A connection to the API."""
-    import socket
-
     return socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
