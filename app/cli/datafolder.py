@@ -56,7 +56,8 @@ class DataFolder:
 
     def create(self) -> None:
         """Make the folder and its log folder."""
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
 
     def secret(self, name: str) -> str:
         """The secret in the file `name`, made at first use."""

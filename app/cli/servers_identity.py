@@ -58,8 +58,11 @@ class Identity:
             shutil.rmtree(probe, ignore_errors=True)
 
 
-def choose(binaries: Path, cluster: Path) -> Identity:
-    """The first way in which this machine lets the server run. Raises Failure when there is none."""
+def choose(binaries: Path, cluster: Path, mark: str) -> Identity:
+    """The first way in which this machine lets the server run. Raises Failure when there is none.
+
+    `mark` tells apart clusters that had to move from the same place, so that a new `.data` never meets old data.
+    """
     if os.geteuid() != 0:
         if cluster.exists() and cluster.stat().st_uid != os.geteuid():
             raise Failure(f"{cluster} belongs to another user; run as that user, or set DATA_DIR elsewhere.")
@@ -73,8 +76,8 @@ def choose(binaries: Path, cluster: Path) -> Identity:
         namespace = ("unshare", "--user", f"--map-user={nobody}", f"--map-group={nobody}", "--")
         ways.insert(0, Identity(namespace, binaries, cluster))
     # Data that had to move stays where it is.
-    shelter = SHELTERS / f"florin-{_digest(binaries)}"
-    sheltered = shelter / f"postgres-{_digest(cluster)}"
+    shelter = SHELTERS / f"florin-{_digest(binaries, "")}"
+    sheltered = shelter / f"postgres-{_digest(cluster, mark)}"
     if not sheltered.exists():
         for way in ways:
             if way.works():
@@ -88,8 +91,8 @@ def choose(binaries: Path, cluster: Path) -> Identity:
     )
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(str(path).encode()).hexdigest()[:16]
+def _digest(path: Path, mark: str) -> str:
+    return hashlib.sha256(f"{path}\0{mark}".encode()).hexdigest()[:16]
 
 
 def _as_user(binaries: Path, cluster: Path, user: int, note: str = "") -> Identity:

@@ -102,7 +102,7 @@ def prepare(
 ) -> Postgres:
     """Make the cluster unless it is there. Raises Failure."""
     cluster.parent.mkdir(parents=True, exist_ok=True)
-    identity = choose(binaries, cluster)
+    identity = choose(binaries, cluster, owner_password)
     if identity.cluster.exists():
         _check_version(identity)
     else:
