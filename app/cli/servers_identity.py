@@ -61,7 +61,7 @@ class Identity:
 def choose(binaries: Path, cluster: Path, mark: str) -> Identity:
     """The first way in which this machine lets the server run. Raises Failure when there is none.
 
-    `mark` tells apart clusters that had to move from the same place, so that a new `.data` never meets old data.
+    `mark` tells apart clusters that had to move from the same place: a new `.data` never meets old data.
     """
     if os.geteuid() != 0:
         if cluster.exists() and cluster.stat().st_uid != os.geteuid():
@@ -76,7 +76,7 @@ def choose(binaries: Path, cluster: Path, mark: str) -> Identity:
         namespace = ("unshare", "--user", f"--map-user={nobody}", f"--map-group={nobody}", "--")
         ways.insert(0, Identity(namespace, binaries, cluster))
     # Data that had to move stays where it is.
-    shelter = SHELTERS / f"florin-{_digest(binaries, "")}"
+    shelter = SHELTERS / f"florin-{_digest(binaries)}"
     sheltered = shelter / f"postgres-{_digest(cluster, mark)}"
     if not sheltered.exists():
         for way in ways:
@@ -91,7 +91,7 @@ def choose(binaries: Path, cluster: Path, mark: str) -> Identity:
     )
 
 
-def _digest(path: Path, mark: str) -> str:
+def _digest(path: Path, mark: str = "") -> str:
     return hashlib.sha256(f"{path}\0{mark}".encode()).hexdigest()[:16]
 
 
