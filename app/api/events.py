@@ -29,7 +29,8 @@ from app.domain.ids import event_id
 from app.domain.instants import format_instant
 from app.domain.json import dumps
 from app.domain.names import EventStatus, EventType
-from app.flows import ingest, retry_event
+from app.flows import retry_event
+from app.flows.accept_batch import Source, accept_batch
 from app.flows.accept_event import accept_one
 from app.store import event_lists, events, participants, rulesets
 
@@ -80,8 +81,9 @@ def ingest_batch(request: Request) -> Reply:
     items: list[EventIngest | DomainError] = request.body.events
     large = len(request.raw) > EVENT_DATA_BYTES_MAX
     outcomes: list[Accepted | DomainError | None] = []
-    submissions = []
-    for item in items:
+    submissions: list[Submission] = []
+    places: list[int] = []
+    for place, item in enumerate(items):
         try:
             if isinstance(item, DomainError):
                 raise item
@@ -92,8 +94,12 @@ def ingest_batch(request: Request) -> Reply:
             outcomes.append(error)
         else:
             submissions.append(submission)
+            places.append(place)
             outcomes.append(None)
-    answers = iter(ingest.accept(request.organization_id, submissions) if submissions else ())
+    answers = iter(
+        accept_batch(request.organization_id, submissions, Source(request.raw.decode(), places))
+        if submissions else ()
+    )
     results = [
         _result(index, next(answers) if outcome is None else outcome, request.request_id)
         for index, outcome in enumerate(outcomes)
