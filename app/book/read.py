@@ -58,6 +58,17 @@ JOIN accounts a ON a.organization_id = k.o AND a.id = k.i
 GROUP BY 1, 2, 3, 4
 """
 
+_CONSUMED = """
+SELECT lot_id, -amount AS amount FROM lot_movements
+WHERE organization_id = %(organization_id)s AND entry_id = %(entry_id)s AND kind = 'CONSUMED' ORDER BY line
+"""
+
+_BY_NUMBER = """
+SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
+    a.overdrawn
+FROM accounts a WHERE a.organization_id = %(organization_id)s AND a.id = %(account_id)s
+"""
+
 _ALL = 2_000_000_000  # LIMIT for everything: a NULL parameter would leave the planner without an estimate.
 
 
@@ -150,6 +161,20 @@ def read_due(cursor: Any) -> dict[AccountKey, dict[Bucket, Decimal]]:
         key = AccountKey(row["organization_id"], row["owner_id"], row["asset_id"])
         sums.setdefault(key, {})[Bucket(row["bucket"])] = row["amount"]
     return sums
+
+
+def consumption(c: Connection, organization_id: UUID, entry_id: UUID) -> list[tuple[UUID, Decimal]]:
+    """Return which lots an entry consumed, in its order, with how much of each."""
+    rows = c.execute(_CONSUMED, {"organization_id": organization_id, "entry_id": entry_id}).fetchall()
+    return [(row["lot_id"], row["amount"]) for row in rows]
+
+
+def account_by_number(c: Connection, organization_id: UUID, account_id: int) -> Account | None:
+    """Return the account that postings name by this number."""
+    found = read_accounts(c.execute(_BY_NUMBER, {
+        "organization_id": organization_id, "account_id": account_id,
+    }))
+    return next(iter(found.values()), None)
 
 
 def lot_of(row: dict[str, Any]) -> Lot:

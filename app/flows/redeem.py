@@ -1,0 +1,147 @@
+"""Redemptions: a participant's AVAILABLE value goes to the program's redemption target.
+
+`redeem` is the redemption of an amount; one of a reward uses `target_of`, `post_redemption` and `view` around
+its own checks of stock and price.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from app.db import Connection, transaction
+from app.domain.amounts import ZERO, format_amount
+from app.domain.errors import NotFound
+from app.domain.instants import format_instant
+from app.domain.names import OwnerType, WebhookType
+from app.flows.idempotency import Outcome, once
+from app.flows.move_value import (
+    FIRST_LOTS,
+    Call,
+    Desk,
+    find_asset,
+    find_owner,
+    find_program,
+    open_desk,
+    refuse_inactive_owner,
+)
+from app.ledger.accounts import Account
+from app.ledger.checks import check_amount
+from app.ledger.redemptions import redeem as plan_redemption
+from app.store import enrollments, redemptions
+from app.store.outbox import Message
+
+
+class Target(NamedTuple):
+    """Where redeemed value goes: a system account, or a ledger entity's, whose owner is locked too."""
+
+    type: str
+    entity_id: UUID | None
+
+    @property
+    def owners(self) -> list[UUID]:
+        """The owners to lock."""
+        return [] if self.entity_id is None else [self.entity_id]
+
+    def account(self, desk: Desk) -> int | Account:
+        """Return the account."""
+        if self.entity_id is not None:
+            return desk.account(self.entity_id)
+        if self.type == OwnerType.SYSTEM_BREAKAGE:
+            return desk.asset.breakage_account
+        return desk.asset.redemption_account
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a participant redeems; the reward's fields only for one of the catalogue."""
+
+    participant_id: UUID
+    amount: Decimal
+    description: str
+    reward_id: UUID | None = None
+    quantity: int | None = None
+    unit_cost: Decimal | None = None
+
+
+def redeem(call: Call, wanted: Wanted, key: str | None, request_hash: bytes) -> Outcome:
+    """Redeem an amount; the redemption as it is sent. Under a key it happens once."""
+    with transaction() as c:
+        program = find_program(c, call.organization_id, call.program_id)
+        refuse_stranger(c, call, wanted.participant_id)
+        check_amount(find_asset(c, call), wanted.amount)
+        target = target_of(program)
+        return once(
+            c, call.organization_id, call.program_id, "redeem", key, request_hash,
+            lambda: _redeem(c, call, wanted, target), wanted.participant_id,
+        )
+
+
+def _redeem(c: Connection, call: Call, wanted: Wanted, target: Target) -> dict[str, Any]:
+    desk = open_desk(c, call, [wanted.participant_id, *target.owners], first_lots=FIRST_LOTS)
+    refuse_inactive_owner(c, desk.owners[wanted.participant_id], call.program_id)
+    return post_redemption(desk, wanted, target)
+
+
+def refuse_stranger(c: Connection, call: Call, participant_id: UUID) -> None:
+    """Raise NotFound for a participant that is unknown or not enrolled (decision B4)."""
+    find_owner(c, call.organization_id, OwnerType.PARTICIPANT, participant_id)
+    if enrollments.get(c, call.organization_id, call.program_id, participant_id) is None:
+        raise NotFound("Participant is not enrolled in this program")
+
+
+def target_of(program: Mapping[str, Any]) -> Target:
+    """Return where the program's redemptions go, as it is set now; earlier ones keep theirs."""
+    return Target(program["redemption_target_type"], program["redemption_target_entity_id"])
+
+
+def post_redemption(desk: Desk, wanted: Wanted, target: Target) -> dict[str, Any]:
+    """Post a redemption and write its row; returns the redemption as it is sent. The locks are held."""
+    receiver = target.account(desk)
+    plan = desk.plan(lambda: plan_redemption(
+        desk.account(wanted.participant_id), receiver, desk.asset, wanted.amount,
+        description=wanted.description, **desk.how(),
+    ))
+    row = {
+        "id": desk.ids.next(), "participant_id": wanted.participant_id, "program_id": desk.program["id"],
+        "asset_id": desk.asset.id, "reward_id": wanted.reward_id, "quantity": wanted.quantity,
+        "unit_cost": wanted.unit_cost, "amount": wanted.amount, "description": wanted.description,
+        "target_account": receiver if isinstance(receiver, int) else receiver.id, "target_type": target.type,
+        "journal_entry_id": plan.entry.id,
+    }
+    redemptions.insert(
+        desk.c, desk.asset.organization_id, desk.now, api_key_id=desk.cause.api_key_id, **row
+    )
+    shown = view({
+        **row, "reversed_amount": ZERO, "reversed_quantity": None if wanted.quantity is None else 0,
+        "status": "COMPLETED", "created_at": desk.now, "updated_at": desk.now, "scale": desk.asset.scale,
+    })
+    desk.write(plan, [message(desk, WebhookType.REDEMPTION_COMPLETED, wanted.participant_id, shown)])
+    return shown
+
+
+def message(desk: Desk, kind: WebhookType, participant_id: UUID, data: dict[str, Any]) -> Message:
+    """Return a message about a redemption."""
+    return Message(
+        desk.asset.organization_id, desk.ids.next(), kind, desk.now, participant_id, dict(data)
+    )
+
+
+def view(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a redemption."""
+    shown = {name: str(row[name]) for name in ("id", "participant_id", "program_id", "asset_id")}
+    shown |= {
+        "amount": format_amount(row["amount"], row["scale"]), "description": row["description"] or "",
+        "reversed_amount": format_amount(row["reversed_amount"], row["scale"]), "status": row["status"],
+        "journal_entry_id": str(row["journal_entry_id"]), "created_at": format_instant(row["created_at"]),
+        "updated_at": format_instant(row["updated_at"]),
+    }
+    if row["reward_id"] is None:
+        return shown
+    shown["reward_id"] = str(row["reward_id"])
+    if row["unit_cost"] is not None:
+        shown["unit_cost"] = format_amount(row["unit_cost"], row["scale"])
+    if row["quantity"] is not None:
+        shown |= {"quantity": row["quantity"], "reversed_quantity": row["reversed_quantity"]}
+    return shown

@@ -1,0 +1,142 @@
+"""Transfers between participants and groups, answered in the request: all of it or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection, transaction
+from app.domain.amounts import EXACT, ZERO, format_amount
+from app.domain.errors import InvalidRequest, NotFound, RecipientNotFound, SelfTransfer
+from app.domain.names import OwnerType, WebhookType
+from app.engine.state import Owner
+from app.flows.idempotency import Outcome, once
+from app.flows.move_value import (
+    FIRST_LOTS,
+    Call,
+    Desk,
+    find_asset,
+    find_program,
+    open_desk,
+    refuse_inactive_owner,
+)
+from app.ledger.checks import check_amount
+from app.ledger.entries import Plan
+from app.ledger.transfers import transfer as plan_transfer
+from app.store import enrollments, snapshot
+from app.store.outbox import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who gives or receives: a participant or group by id, or a participant by external id."""
+
+    kind: OwnerType
+    id: UUID | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Who gives how much to whom."""
+
+    source: Party
+    recipients: tuple[tuple[Party, Decimal], ...]
+    description: str
+
+
+def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes) -> Outcome:
+    """Transfer value; the answer as it is sent. Under a key it happens once.
+
+    Raises NotFound for an unknown source, RecipientNotFound for a recipient that is unknown or not enrolled,
+    SelfTransfer, InvalidRequest for one named twice, ParticipantInactive, InsufficientFunds, and what amounts
+    and programs are refused for.
+    """
+    with transaction() as c:
+        find_program(c, call.organization_id, call.program_id)
+        asset = find_asset(c, call)
+        for _, amount in wanted.recipients:
+            check_amount(asset, amount)
+        parties = [wanted.source, *(party for party, _ in wanted.recipients)]
+        owners = _resolve(c, call.organization_id, parties)
+        source = owners[0]
+        if source is None:
+            raise NotFound("Source not found")
+        person = source.id if source.kind is OwnerType.PARTICIPANT else None
+        return once(
+            c, call.organization_id, call.program_id, "transfer", key, request_hash,
+            lambda: _transfer(c, call, wanted, source, owners[1:]), person,
+        )
+
+
+def _transfer(
+    c: Connection, call: Call, wanted: Transfer, source: Owner, found: Sequence[Owner | None]
+) -> dict[str, Any]:
+    recipients = [one for one in found if one is not None]
+    if len({one.id for one in recipients}) < len(recipients):
+        raise InvalidRequest("A recipient is named twice", {"recipients": "names a recipient twice"})
+    if source.id in {one.id for one in recipients}:
+        raise SelfTransfer()
+    for place, one in enumerate(found):
+        if one is None or not _belongs(c, call, one):
+            raise RecipientNotFound(details={f"recipients[{place}]": "is unknown or not enrolled"})
+    desk = open_desk(c, call, [source.id, *(one.id for one in recipients)], first_lots=FIRST_LOTS)
+    for one in (source, *recipients):
+        refuse_inactive_owner(c, desk.owners[one.id], call.program_id)
+    amounts = [amount for _, amount in wanted.recipients]
+    plan = desk.plan(lambda: plan_transfer(
+        desk.account(source.id),
+        [(desk.account(one.id), amount) for one, amount in zip(recipients, amounts, strict=True)],
+        desk.asset, description=wanted.description, **desk.how(),
+    ))
+    answer = {
+        "journal_entry_id": str(plan.entry.id), "source_id": str(source.id), "asset_id": str(call.asset_id),
+        "recipient_count": len(recipients), "total_amount": format_amount(_sum(amounts), desk.asset.scale),
+    }
+    desk.write(plan, [_message(desk, plan, source, recipients, amounts, answer)])
+    return answer
+
+
+def _resolve(c: Connection, organization_id: UUID, parties: Sequence[Party]) -> list[Owner | None]:
+    """Return who the parties are; None for whoever is unknown."""
+    names = [party.external_id for party in parties if party.external_id is not None]
+    ids = snapshot.read_external_ids(snapshot.start_external_ids(c, organization_id, names)) if names else {}
+    wanted = [ids.get(party.external_id) if party.external_id else party.id for party in parties]
+    cursor = snapshot.start_owners(c, organization_id, [each for each in wanted if each is not None])
+    known, _ = snapshot.read_owners(cursor, organization_id)
+    owners = []
+    for party, owner_id in zip(parties, wanted, strict=True):
+        owner = known.get(owner_id) if owner_id is not None else None
+        owners.append(owner if owner is not None and owner.kind is party.kind else None)
+    return owners
+
+
+def _belongs(c: Connection, call: Call, recipient: Owner) -> bool:
+    """Whether a recipient may receive in the program: participants must be enrolled (decision E14)."""
+    if recipient.kind is OwnerType.GROUP:
+        return True
+    return enrollments.get(c, call.organization_id, call.program_id, recipient.id) is not None
+
+
+def _message(
+    desk: Desk, plan: Plan, source: Owner, recipients: Sequence[Owner], amounts: Sequence[Decimal],
+    answer: dict[str, Any],
+) -> Message:
+    shown = [
+        {("group_id" if one.kind is OwnerType.GROUP else "participant_id"): str(one.id),
+         "amount": format_amount(amount, desk.asset.scale)}
+        for one, amount in zip(recipients, amounts, strict=True)
+    ]
+    return Message(
+        desk.asset.organization_id, desk.ids.next(), WebhookType.TRANSFER_COMPLETED, plan.entry.created_at,
+        source.id if source.kind is OwnerType.PARTICIPANT else None,
+        {**answer, "program_id": str(desk.program["id"]), "recipients": shown},
+    )
+
+
+def _sum(amounts: Sequence[Decimal]) -> Decimal:
+    total = ZERO
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
