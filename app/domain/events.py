@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ BATCH_EVENTS_MAX = 100
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 RESERVED_KEY_PREFIX = "system:"
 CHAIN_DEPTH_MAX = 10
+_ALL_DIGITS = Context(prec=400)  # More than any number that is accepted has; the default would round.
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,5 +112,5 @@ def normalised(value: object) -> object:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return value
-    number = Decimal(str(value)).normalize() + 0
+    number = Decimal(str(value)).normalize(_ALL_DIGITS)
     return {"number": format(number, "f") if number else "0"}

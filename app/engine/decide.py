@@ -78,6 +78,8 @@ def decide(
         scope.rule = rule.compiled.rule
         failure = _run_actions(scope, rule, evaluation)
         if failure is not None:
+            for each in evaluations:
+                each.forget_entries()
             return Decision(
                 event, EventStatus.FAILED, ruleset.version, tuple(evaluations), inputs,
                 error_code=failure.code, error_message=failure.message,

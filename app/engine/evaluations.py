@@ -24,6 +24,11 @@ class Evaluation:
     stopped_by: int | None = None
     actions: list[dict[str, Any]] = field(default_factory=list)
 
+    def forget_entries(self) -> None:
+        """Drop the names of journal entries: the event failed, so none of them is written."""
+        for action in self.actions:
+            action.pop("journal_entry_id", None)
+
     def packed(self) -> Packed:
         """Return the short form."""
         full: Packed = [
