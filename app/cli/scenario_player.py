@@ -36,13 +36,14 @@ class Player:
 
     def __init__(
         self, scenario: Scenario, api: Api, run: str, clock: Callable[[], datetime],
-        say: Callable[[str], None] = lambda text: None,
+        say: Callable[[str], None] = lambda text: None, wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self._scenario = scenario
         self._api = api
         self._run = run
         self._clock = clock
         self._say = say
+        self._wait_seconds = wait_seconds
         self._saved: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
         self._events: dict[str, str] = {}
@@ -136,8 +137,8 @@ class Player:
             found = self._get(f"/v1/events/{event_id}?include_skipped=true")
             return found["status"] in _FINAL
 
-        if not _until(decided):
-            raise Mismatch(f"the event is still {found['status']} after {WAIT_SECONDS:.0f} s")
+        if not _until(decided, self._wait_seconds):
+            raise Mismatch(f"the event is still {found['status']} after {self._wait_seconds:g} s")
         if who is not None:
             self._saved[who] = found["participant_id"]
         return found
@@ -176,7 +177,7 @@ class Player:
             found = self._differences(expect)
             return not found
 
-        if not _until(same):
+        if not _until(same, self._wait_seconds):
             raise Mismatch("; ".join(found))
 
     def _differences(self, expect: Expectation) -> list[str]:
@@ -268,9 +269,9 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _until(holds: Callable[[], bool]) -> bool:
+def _until(holds: Callable[[], bool], seconds: float) -> bool:
     """Wait for a condition; False when it does not come true in time."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             return False

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from app.domain import actions as a
-from app.domain.amounts import AmountError, check_size, parse_decimal
+from app.domain.amounts import COUNTER_DIGITS_MAX, EXACT, AmountError, check_size, parse_decimal
 from app.domain.durations import DurationError, parse_duration
 from app.domain.instants import InstantError, parse_instant
 from app.engine import cel
@@ -131,7 +131,11 @@ def _amount(text: str, *, signed: bool) -> Amount:
         value = parse_decimal(text.strip())
     except AmountError:
         return cel.compile(text, Kind.AMOUNT)
-    if value < 0 and not signed:
+    if signed:
+        if len(value.normalize(EXACT).as_tuple().digits) > COUNTER_DIGITS_MAX:
+            raise AmountError(f"must not have more than {COUNTER_DIGITS_MAX} significant digits")
+        return value
+    if value < 0:
         raise AmountError("must not be negative")
     check_size(value)
     return value

@@ -5,7 +5,6 @@ import subprocess
 import urllib.request
 from argparse import Namespace
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -43,8 +42,9 @@ def running_api(servers: Servers) -> Iterator[Api]:
         _release(values)
         for line in procfile.lines(values, logs, {}):
             supervisor.add(line)
-        ready = partial(_answers, f"http://127.0.0.1:{port}/health/ready")
-        assert supervisor.watch(ready, READY_SECONDS, POLL_SECONDS), _told(logs)
+        url = f"http://127.0.0.1:{port}/health/ready"
+        supervisor.watch(lambda: bool(supervisor.hopeless()) or _answers(url), READY_SECONDS, POLL_SECONDS)
+        assert _answers(url), _told(logs)
         yield api_of(Namespace(url=f"http://127.0.0.1:{port}", key=key))
     finally:
         supervisor.stop(lambda name: True)

@@ -10,8 +10,8 @@ from app.cli.scenario import Expectation, Scenario, ScenarioError, Step
 from app.cli.scenario_player import Api, Mismatch, Player
 
 
-def play(api: Api, recipe: Scenario) -> None:
-    Player(recipe, api, secrets.token_hex(2), lambda: datetime.now(UTC)).play()
+def play(api: Api, recipe: Scenario, **settings: float) -> None:
+    Player(recipe, api, secrets.token_hex(2), lambda: datetime.now(UTC), **settings).play()
 
 
 @pytest.mark.parametrize("name", scenario.names())
@@ -27,7 +27,7 @@ def test_a_difference_in_the_last_digit_is_found(running_api: Api) -> None:
     ))
     wrong = Scenario(recipe.name, recipe.title, "", "", recipe.assets, (), recipe.rules, (off,))
     with pytest.raises(Mismatch, match="points of ada: 10, not 11"):
-        play(running_api, wrong)
+        play(running_api, wrong, wait_seconds=2.0)
 
 
 def test_a_rule_that_was_not_foretold_is_found(running_api: Api) -> None:

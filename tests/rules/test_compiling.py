@@ -79,6 +79,12 @@ def test_a_counter_may_count_down() -> None:
     assert action.value == Decimal(-9)
 
 
+def test_a_counter_takes_34_significant_digits() -> None:
+    fits = {"type": "COUNTER", "key": "n", "value": "1" * 34 + "000"}
+    compiled(fits)
+    assert list(faults({**fits, "value": "1" * 35})) == ["actions[0].value"]
+
+
 @pytest.mark.parametrize(("text", "reference"), [
     ("event.authorization_id", "auth:7"),
     ("event.number", "4711"),
