@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from app.api.event_views import action_view
 from app.api.models.simulations import CandidateRule, ProgramSimulation, SimulateProgram
 from app.api.routing import Reply, Request, route
 from app.api.rules import budget_wishes, words
@@ -73,6 +74,7 @@ def _draft(program_id: UUID, rule: CandidateRule, place: int) -> RuleDraft:
 def _view(outcome: Outcome, person: Person) -> dict[str, Any]:
     decision, draft = outcome.decision, outcome.decision.draft
     rules = {rule.number: rule for rule in outcome.ruleset.rules}
+    symbols = {str(asset.id): asset.symbol for asset in outcome.ruleset.assets.values()}
     shown: dict[str, Any] = {"status": decision.status}
     if decision.error_code is not None:
         shown |= {"error_code": decision.error_code, "error_message": decision.error_message}
@@ -80,7 +82,7 @@ def _view(outcome: Outcome, person: Person) -> dict[str, Any]:
         "decided_at": outcome.world.now,
         "event_timestamp": decision.event.event_timestamp,
         "participant_id": decision.event.participant_id,
-        "rule_evaluations": [_evaluation(each, rules) for each in decision.evaluations],
+        "rule_evaluations": [_evaluation(each, rules, symbols) for each in decision.evaluations],
         "balances": [] if draft is None else list(_balances(outcome, draft)),
         "journal_entries": [] if draft is None else list(_entries(outcome, draft)),
         "state_changes": [] if draft is None else list(_changes(draft)),
@@ -95,7 +97,9 @@ def _view(outcome: Outcome, person: Person) -> dict[str, Any]:
     }
 
 
-def _evaluation(evaluation: Evaluation, rules: dict[int, NumberedRule]) -> dict[str, Any]:
+def _evaluation(
+    evaluation: Evaluation, rules: dict[int, NumberedRule], symbols: dict[str, str]
+) -> dict[str, Any]:
     rule = rules[evaluation.number].compiled.rule
     shown: dict[str, Any] = {
         "rule_id": rule.id, "rule_name": rule.name, "rule_history_id": rule.history_id,
@@ -109,12 +113,14 @@ def _evaluation(evaluation: Evaluation, rules: dict[int, NumberedRule]) -> dict[
         shown["stopped_by_rule_id"] = rules[evaluation.stopped_by].compiled.rule.id
     actions = []
     for action, recorded in zip(rule.actions, evaluation.actions, strict=False):
-        one = {"type": action_type(action).value}
-        asset_id = getattr(action, "asset_id", None)
-        if asset_id is not None:
-            one["asset_id"] = str(asset_id)
+        words: dict[str, Any] = {"type": action_type(action).value}
+        for name in ("asset_id", "bucket"):
+            if getattr(action, name, None) is not None:
+                words[name] = str(getattr(action, name))
+        one = action_view(words, recorded, symbols)
         # Entries of a dry run are never posted, so that their ids would lead nowhere.
-        actions.append(one | {key: value for key, value in recorded.items() if key != "journal_entry_id"})
+        one.pop("journal_entry_id", None)
+        actions.append(one)
     return shown | {"actions": actions}
 
 
