@@ -13,4 +13,5 @@ def main(argv: list[str]) -> int:
     program = shutil.which("psql") or str(postgres_binaries() / "psql")
     if not os.path.exists(program):
         raise Failure("There is no psql on this machine.")
-    os.execv(program, ["psql", settings().migration_database_url, *argv])
+    # Under its full name: psql looks for its own files beside itself.
+    os.execv(program, [program, settings().migration_database_url, *argv])

@@ -96,7 +96,9 @@ def _digest(path: Path, mark: str = "") -> str:
 
 
 def _as_user(binaries: Path, cluster: Path, user: int, note: str = "") -> Identity:
-    prefix = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--")
+    # Changing the user forgets the signal that tells of the parent's death, so setpriv sets it anew.
+    who = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    prefix = ("setpriv", *who, "--pdeathsig=INT", "--")
     return Identity(prefix, binaries, cluster, user, note)
 
 
