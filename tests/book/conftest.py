@@ -1,5 +1,6 @@
 """A shop over HTTP whose journal is sealed, and a superuser who tampers with it."""
 
+import os
 from collections.abc import Callable
 
 import psycopg
@@ -7,11 +8,18 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.flows import seal, verify
+from app.settings import settings
 from tests.api.conftest import api, application, http
 from tests.api_balances.conftest import Shop, funded_shop, lot_shop, shop
 from tests.harness import Servers
 
 __all__ = ["Shop", "api", "application", "funded_shop", "http", "lot_shop", "shop"]
+
+CONNECTIONS = 32
+
+# The pool is made once in a run, at its first use; thirty-two threads shall not queue for its connections.
+os.environ["DATABASE_POOL_SIZE"] = str(CONNECTIONS)
+settings.cache_clear()
 
 Tamper = Callable[[str], None]
 
