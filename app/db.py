@@ -76,15 +76,16 @@ def connection() -> Iterator[Connection]:
     """Lend a pooled connection in autocommit mode; a broken one does not return to the pool."""
     pooled = engine().raw_connection()
     raw: Connection = pooled.driver_connection  # type: ignore[assignment]
+    lost = False
     try:
         if not raw.autocommit:
             raw.autocommit = True
         yield raw
     except psycopg.OperationalError:
-        pooled.invalidate()
+        lost = True
         raise
     finally:
-        if raw.closed:
+        if lost or raw.closed:
             pooled.invalidate()
         pooled.close()
 
