@@ -72,7 +72,6 @@ class Scenario:
     setup: tuple[Step, ...]
     rules: tuple[Mapping[str, Any], ...]
     steps: tuple[Step, ...]
-    needs_test_clock: bool = False
 
 
 def names() -> list[str]:

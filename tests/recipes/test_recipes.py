@@ -8,6 +8,7 @@ import pytest
 from app.cli import recipes, scenario
 from app.cli.scenario import Expectation, Scenario, ScenarioError, Step
 from app.cli.scenario_player import Api, Mismatch, Player
+from app.domain.actions import ActionType
 
 
 def play(api: Api, recipe: Scenario, **settings: float) -> None:
@@ -41,6 +42,14 @@ def test_a_rule_that_was_not_foretold_is_found(running_api: Api) -> None:
 
 def test_every_page_says_what_is_played() -> None:
     assert recipes.outdated() == {}, "run `python3 dev.py recipes`"
+
+
+def test_the_recipes_show_every_action() -> None:
+    shown = {
+        action["type"] for name in scenario.names() for rule in scenario.load(name).rules
+        for action in rule["actions"]
+    }
+    assert shown == set(ActionType)
 
 
 def test_an_unknown_recipe_is_told_with_those_there_are() -> None:
