@@ -2,8 +2,7 @@
 
 from decimal import Decimal
 
-from app.domain.amounts import AmountError as BadAmount
-from app.domain.amounts import ScaleError, check_size, fits_scale, format_amount
+from app.domain.amounts import INTEGER_DIGITS_MAX, fits_scale, format_amount
 from app.domain.assets import Asset
 from app.domain.errors import (
     AssetArchived,
@@ -28,12 +27,14 @@ def check_amount(asset: Asset, amount: Decimal, *, adjust: bool = False) -> None
     if not fits_scale(amount, asset.scale):
         message = f"Amount must not have more than {asset.scale} decimal places"
         raise InvalidScale(message) if adjust else InvalidAmount(message)
-    try:
-        check_size(amount)
-    except ScaleError:
-        raise AssertionError("an asset's scale is at most 18") from None
-    except BadAmount as error:
-        raise InvalidAmount(f"Amount {error}") from None
+    if amount.adjusted() >= INTEGER_DIGITS_MAX:
+        raise InvalidAmount(f"Amount must not have more than {INTEGER_DIGITS_MAX} digits before the point")
+
+
+def check_capacity(balance: Decimal) -> None:
+    """Raise InvalidAmount for a balance beyond what is stored."""
+    if balance.adjusted() >= INTEGER_DIGITS_MAX and balance:
+        raise InvalidAmount(f"The balance would have more than {INTEGER_DIGITS_MAX} digits")
 
 
 def check_limit(asset: Asset, amount: Decimal) -> None:

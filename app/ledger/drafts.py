@@ -8,12 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from app.domain.amounts import EXACT, INTEGER_DIGITS_MAX, ZERO
+from app.domain.amounts import EXACT, ZERO
 from app.domain.assets import Asset
-from app.domain.errors import InvalidAmount
 from app.domain.ids import TimeOrdered
 from app.domain.names import Bucket, EntryType
 from app.ledger.accounts import Account, AccountKey, Lot, LotsNotLoaded, fifo
+from app.ledger.checks import check_capacity
 from app.ledger.entries import (
     LINES_MAX,
     Announcement,
@@ -103,8 +103,7 @@ class OpenAccount:
             case Bucket.DEFERRED:
                 self.deferred = after = EXACT.add(self.deferred, delta)
                 assert after >= 0, "DEFERRED went below zero"
-        if after.adjusted() >= INTEGER_DIGITS_MAX and after:
-            raise InvalidAmount(f"The balance would have more than {INTEGER_DIGITS_MAX} digits")
+        check_capacity(after)
 
     def close(self) -> Account:
         """Return the account as it stands now."""
