@@ -5,8 +5,8 @@ logs must never slow or stop the business. Secrets are removed before anything i
 """
 
 import json
-import random
 import re
+import secrets
 import threading
 import time
 from collections import defaultdict, deque
@@ -134,7 +134,11 @@ def write(batch: Sequence[Noted]) -> None:
     with transaction() as c:
         now = read_clock(c)
         here = time.monotonic()
-        rows = [_row(each, now - timedelta(seconds=here - each.finished)) for each in batch]
+        entropy = secrets.randbits(40)
+        rows = [
+            _row(each, now - timedelta(seconds=here - each.finished), (entropy + index) % (1 << 40))
+            for index, each in enumerate(batch)
+        ]
         request_logs.insert(c, rows)
         counts: dict[tuple[UUID, object], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0])
         keys: dict[UUID, set[UUID]] = defaultdict(set)
@@ -153,9 +157,9 @@ def write(batch: Sequence[Noted]) -> None:
             request_logs.note_key_use(c, organization_id, sorted(used), now)
 
 
-def _row(noted: Noted, at: datetime) -> LogRow:
+def _row(noted: Noted, at: datetime, entropy: int) -> LogRow:
     return LogRow(
-        organization_id=noted.organization_id, id=TimeOrdered(at, random.getrandbits(40)).next(),
+        organization_id=noted.organization_id, id=TimeOrdered(at, entropy).next(),
         request_id=noted.request_id, method=noted.method, path=_clean(noted.path)[:TEXT_LENGTH_MAX],
         route_pattern=noted.route_pattern,
         status_code=noted.status, duration_ms=round(noted.seconds * 1000), error_code=noted.error_code,
