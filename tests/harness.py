@@ -124,8 +124,9 @@ class Servers:
         logs = plan.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         if not plan.outside_database:
+            named = os.environ.get("TEST_POSTGRES_BINARIES")
             self._postgres = prepare(
-                postgres_binaries(),
+                Path(named) if named else postgres_binaries(),
                 plan.folder / "postgres",
                 plan.postgres_port,
                 plan.password,
