@@ -201,7 +201,8 @@ def test_every_flow_counts_the_messages_of_its_participant(shop: Shop) -> None:
     with db.transaction() as c:
         c.execute(
             "INSERT INTO webhook_endpoints (organization_id, id, url, enabled_events, secret, created_at,"
-            " updated_at) VALUES (%s, gen_random_uuid(), 'https://example.com', '{*}', '', read_clock(), read_clock())",
+            " updated_at) VALUES (%s, gen_random_uuid(), 'https://example.com', '{*}', '', read_clock(),"
+            " read_clock())",
             (shop.api.organization_id,),
         )
     give_back(shop, spend(shop, "30"))
