@@ -34,6 +34,25 @@ def test_no_link_in_a_paper_leads_nowhere() -> None:
     assert broken == []
 
 
+def test_every_dependency_says_what_it_saves() -> None:
+    told = (ROOT / "docs" / "explanation" / "dependencies.md").read_text(encoding="utf-8")
+    for paper in ("requirements", "requirements-dev"):
+        assert [package for package in _asked_for(paper) if not re.search(rf"\b{package}\b", told)] == []
+
+
+def test_every_dependency_is_pinned() -> None:
+    for paper in ("requirements", "requirements-dev"):
+        pins = (ROOT / f"{paper}.txt").read_text(encoding="utf-8")
+        assert [package for package in _asked_for(paper) if f"\n{package}==" not in pins] == []
+
+
+def _asked_for(paper: str) -> list[str]:
+    text = (ROOT / f"{paper}.in").read_text(encoding="utf-8")
+    asked = re.findall(r"^([a-z][\w-]+)", text, re.MULTILINE)
+    assert asked
+    return asked
+
+
 def test_every_pinned_file_has_its_hash() -> None:
     for paper in ("requirements.txt", "requirements-dev.txt"):
         text = (ROOT / paper).read_text(encoding="utf-8")

@@ -29,7 +29,9 @@ def test_no_module_or_class_has_a_name_that_says_nothing() -> None:
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    assert [name(path) for path in python() if not ast.get_docstring(tree(path))] == []
+    # An empty file that only makes a folder of tests a package has nothing to say.
+    spoken = [path for path in python() if path.stat().st_size > 0]
+    assert [name(path) for path in spoken if not ast.get_docstring(tree(path))] == []
 
 
 def test_nothing_is_left_for_later() -> None:
