@@ -91,7 +91,7 @@ class Books:
             for bucket, balance in (
                 ("AVAILABLE", account.available), ("HELD", account.held), ("DEFERRED", account.deferred)
             ):
-                assert balance == sums.get((account.id, bucket), 0), "a balance is not the sum of its postings"
+                assert balance == sums.get((account.id, bucket), 0), "a balance is not its postings"
             assert account.available >= 0 or account.overdrawn
             if self.asset.has_lots and account.keeps_lots:
                 self._check_lots(account)

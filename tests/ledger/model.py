@@ -62,7 +62,10 @@ class Model:
         owner = self.owner(name)
         if not self.lots:
             return owner.available, owner.held, owner.deferred
-        sums = [sum(p.left for p in owner.parcels if p.bucket == b) for b in ("AVAILABLE", "HELD", "DEFERRED")]
+        sums = [
+            sum(p.left for p in owner.parcels if p.bucket == bucket)
+            for bucket in ("AVAILABLE", "HELD", "DEFERRED")
+        ]
         return sums[0] - owner.debt, sums[1], sums[2]
 
     def queue(self, owner: Owner, bucket: str) -> list[Parcel]:
@@ -166,7 +169,8 @@ class Model:
             self.repay(owner, [parcel])
 
     def settle(
-        self, owner: Owner, program: str, amount: int, reference: str, expires: int | None, matures: int | None
+        self, owner: Owner, program: str, amount: int, reference: str, expires: int | None,
+        matures: int | None,
     ) -> None:
         held = self.provisional(owner, program, reference)
         there = sum(p.left for p in held)
@@ -182,7 +186,8 @@ class Model:
         if amount > there:
             deferred = matures is not None and matures > self.now
             top_up = self.parcel(
-                "DEFERRED" if deferred else "AVAILABLE", amount - there, program, expires=expires, matures=matures
+                "DEFERRED" if deferred else "AVAILABLE", amount - there, program, expires=expires,
+                matures=matures,
             )
             owner.parcels.append(top_up)
             if not deferred:
@@ -365,7 +370,8 @@ class Model:
             if parcel.left and parcel.bucket != "AVAILABLE":
                 self.serial += 1
                 child = Parcel(
-                    self.serial, parcel.born, "AVAILABLE", part, parcel.program, parcel.expires, parcel.matures
+                    self.serial, parcel.born, "AVAILABLE", part, parcel.program, parcel.expires,
+                    parcel.matures,
                 )
                 owner.parcels.append(child)
                 parcel = child

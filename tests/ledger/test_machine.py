@@ -199,7 +199,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.hold(name, None, None, None)
         self.debit(name, "p", count, "AVAILABLE", overdraw=True, adjust=True)
 
-    @rule(name=owners, count=some_units, reference=st.none() | references, pick=st.none() | st.none() | st.integers(1, 12))
+    @rule(name=owners, count=some_units, reference=st.none() | references,
+          pick=st.none() | st.none() | st.integers(1, 12))
     def hold(self, name: str, count: int | None, reference: str | None, pick: int | None) -> None:
         serials = None if pick is None else {pick, pick + 2, pick + 3}
         filters = None
