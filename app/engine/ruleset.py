@@ -95,10 +95,10 @@ class Ruleset:
                     if asset is not None and asset.policy is IssuancePolicy.PREFUNDED:
                         wallets.add(asset.id)
         return Candidates(
-            rules, tuple(kept), _fields(kept),
-            reads_groups=any(_reads(path, "groups") for path in kept),
-            reads_tiers=any(_reads(path, "tiers") for path in kept) or bool(self.tiers),
-            reads_balances=any(_reads(path, "balances") for path in kept),
+            rules, tuple(kept), fields_of(kept),
+            reads_groups=any(reads_field(path, "groups") for path in kept),
+            reads_tiers=any(reads_field(path, "tiers") for path in kept) or bool(self.tiers),
+            reads_balances=any(reads_field(path, "balances") for path in kept),
             budget_rules=tuple(sorted(budgets)), wallet_assets=tuple(sorted(wallets)),
             program_state=program_state,
         )
@@ -113,13 +113,13 @@ def make_ruleset(
     return Ruleset(organization_id, program_id, version, program_name, rules, assets, tiers, types)
 
 
-def _reads(path: Path, name: str) -> bool:
+def reads_field(path: Path, name: str) -> bool:
+    """Say whether a read path may take a field of its variable."""
     return len(path) < 2 or path[1] == name
 
 
-
-
-def _fields(paths: list[Path]) -> dict[str, Fields]:
+def fields_of(paths: list[Path]) -> dict[str, Fields]:
+    """Return the fields of each variable that read paths take."""
     fields: dict[str, Fields] = {}
     for path in paths:
         known = fields.get(path[0], frozenset())

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from app.book import read as book
 from app.db import Connection
+from app.domain.automations import Automation
 from app.domain.events import Event
 from app.domain.names import OwnerType, WebhookType
 from app.engine.ruleset import Candidates, Ruleset
 from app.engine.state import AccountKey, Owner, World
 from app.flows import locks, review_tiers
-from app.store import outbox, snapshot, tier_states
+from app.store import automations, outbox, snapshot, tier_states
 from app.store.snapshot import Marks, ProgramFacts
 
 MICROSECOND = timedelta(microseconds=1)
@@ -43,6 +44,7 @@ class Gathered:
     marks: dict[UUID, Marks]
     subscribed: frozenset[WebhookType]
     commit_order: int
+    watching: list[Automation]
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ def _gather(c: Connection, wanted: Wanted, *, lock: bool) -> Gathered:
     again = snapshot.start_external_ids(c, organization_id, names) if names else None
     webhooks = outbox.start_subscribed(c, [organization_id])
     reviews = tier_states.start_due_among(c, organization_id, owners) if wanted.tiers and lock else None
+    watching = automations.start_thresholds(c, organization_id) if lock else None
     clock = c.execute(_DRAW if lock else _READ)
     row: Any = clock.fetchone()
     if reviews is not None and (due := tier_states.read_due_among(reviews)):
@@ -137,6 +140,7 @@ def _gather(c: Connection, wanted: Wanted, *, lock: bool) -> Gathered:
     return Gathered(
         world, dict(world.owners), snapshot.read_programs(programs), marks,
         outbox.read_subscribed(webhooks).get(organization_id, frozenset()), row["commit_order"],
+        automations.read_thresholds(watching) if watching is not None else [],
     )
 
 

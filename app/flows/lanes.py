@@ -20,7 +20,7 @@ from app.store import inbox
 ROOM_EVENTS_MAX = 500  # Events that may wait before a lane adds some; below the 2,000 of decision C17.
 TURN_SECONDS = 0.5  # Then the worker takes other work; the lane is rung again.
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
-LOCK_CLASS = 0x466C6F72  # The first of the two numbers of a lane's advisory lock: ours among others.
+LOCK_CLASS = 0x466C4C61  # The first of the two numbers of a lane's advisory lock; partitions have another.
 
 
 class Lane(StrEnum):
@@ -32,6 +32,8 @@ class Lane(StrEnum):
     REFRESHES = "refreshes"
     TIER_REVIEWS = "tier_reviews"
     TIER_CHANGES = "tier_changes"
+    ERASURES = "erasures"
+    IMPORTS = "imports"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.domain.ids import TimeOrdered, new_id
 from app.domain.names import EventStatus, EventType, OwnerType, WebhookType
 from app.engine.decide import Decision
 from app.engine.state import Draft, Owner
-from app.flows import ingest
+from app.flows import ingest, thresholds
 from app.flows.announce import due_events
 from app.flows.balance_messages import balance_messages
 from app.flows.gather import Gathered
@@ -36,6 +36,10 @@ def write(c: Connection, gathered: Gathered, decided: list[Decision]) -> None:
     ])
     messages = _messages(gathered, decided, ids)
     _write_owners(c, gathered, decided, drafts, messages)
+    if gathered.watching and drafts:
+        thresholds.note_known(
+            c, drafts[0][0].event.organization_id, gathered.watching, _changes(gathered, drafts), now
+        )
     owner_states.insert_history(c, [
         owner_states.history_row(
             one.event.organization_id, owner_id, ids.next(), now, changes,
@@ -45,6 +49,17 @@ def write(c: Connection, gathered: Gathered, decided: list[Decision]) -> None:
     ])
     _write_rest(c, gathered, drafts, now)
     outbox.insert(c, messages)
+
+
+def _changes(gathered: Gathered, drafts: list[tuple[Decision, Draft]]) -> list[thresholds.Change]:
+    """Return what each event made of owners' counters, one after the other."""
+    running, changes = dict(gathered.states), []
+    for _, draft in drafts:
+        for owner_id, after in draft.owners.items():
+            if after.counters is not running[owner_id].counters:
+                changes.append((running[owner_id], after))
+            running[owner_id] = after
+    return changes
 
 
 def write_failure(c: Connection, decision: Decision, now: datetime, commit_order: int) -> None:

@@ -20,7 +20,7 @@ from app.domain.names import OwnerType, ProgramStatus, WebhookType
 from app.domain.tiers import Tier, tier_from_json
 from app.engine.lifecycle import Review, Standing, Step, run
 from app.engine.state import Owner, with_state
-from app.flows import lanes
+from app.flows import lanes, thresholds
 from app.flows.ingest import insert_system_events
 from app.flows.lanes import NOTHING, Turn
 from app.flows.locks import lock_owners
@@ -93,7 +93,7 @@ def settle(c: Connection, organization_id: UUID, owner_ids: list[UUID]) -> set[i
     loaded = _load(c, organization_id, owner_ids, standings)
     ids = TimeOrdered(loaded.now)
     changed: dict[tuple[UUID, UUID], Standing] = {}
-    rows, history, messages, events = [], [], [], []
+    rows, history, messages, events, counted = [], [], [], [], []
     for owner_id, before in standings.items():
         owner = loaded.owners[owner_id]
         review = Review(loaded.tiers, dict(before), dict(owner.counters), loaded.activity.get(owner_id))
@@ -106,6 +106,7 @@ def settle(c: Connection, organization_id: UUID, owner_ids: list[UUID]) -> set[i
         counters = None if review.counters == owner.counters else review.counters
         if counters is not None or told:
             after = owner if counters is None else with_state(owner, counters=counters)
+            counted.append((owner, after))
             rows.append(owner_states.update_row(
                 owner, after, posted_at=None, active_at=None, messages=len(told)
             ))
@@ -121,6 +122,7 @@ def settle(c: Connection, organization_id: UUID, owner_ids: list[UUID]) -> set[i
     owner_states.update(c, rows)
     owner_states.insert_history(c, history)
     outbox.insert(c, messages)
+    thresholds.note(c, organization_id, counted, loaded.now)
     return insert_system_events(c, events, loaded.now)
 
 

@@ -222,7 +222,7 @@ CREATE TABLE firings (
     UNIQUE (organization_id, automation_id, scheduled_for),
     FOREIGN KEY (organization_id, program_id) REFERENCES programs
 ) WITH (fillfactor = 80);
-CREATE INDEX firings_due ON firings (scheduled_for, organization_id, id)
+CREATE INDEX firings_due ON firings (kind, scheduled_for, organization_id, id)
     WHERE status IN ('pending', 'executing') AND NOT parked;
 CREATE INDEX firings_parked ON firings (organization_id, program_id) WHERE parked;
 CREATE INDEX firings_rule_action ON firings (organization_id, program_id, created_at, id)

@@ -1,0 +1,1 @@
+"""Automations: definitions, firings, fan-outs, participants' schedules."""
