@@ -117,8 +117,14 @@ def inputs_of(variables: Mapping[str, Any], paths: Iterable[Path]) -> Inputs:
     return inputs
 
 
-def activation_of(event: Event, inputs: Inputs) -> dict[str, Any]:
-    """Return the variables as they were when the inputs were stored."""
+_MAPS = frozenset(("counters", "attributes", "tiers", "balances"))
+
+
+def activation_of(event: Event, inputs: Inputs, candidates: Candidates) -> dict[str, Any]:
+    """Return the variables as they were when the inputs were stored.
+
+    A map of which nothing was stored was there all the same: it had none of the keys that are read.
+    """
     variables: dict[str, Any] = {
         "event": event.event_data, "participant": None, "recipient": None, "group": None, "program": None,
         "now": event.event_timestamp,
@@ -131,6 +137,9 @@ def activation_of(event: Event, inputs: Inputs) -> dict[str, Any]:
         stored = inputs.get(name)
         if owner_id is not None:
             variables[name] = {**stored} if isinstance(stored, dict) else {}
+            for path in candidates.paths:
+                if path[0] == name and len(path) > 2 and path[1] in _MAPS:
+                    variables[name].setdefault(path[1], {})
             created = variables[name].get("created_at")
             if isinstance(created, str):
                 variables[name]["created_at"] = parse_instant(created)
