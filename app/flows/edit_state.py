@@ -10,6 +10,7 @@ from app.domain.ids import TimeOrdered
 from app.domain.names import OwnerType
 from app.engine.state import Owner
 from app.engine.state_edits import Edited
+from app.flows import counted
 from app.flows.locks import lock_owners, lock_programs
 from app.store import owner_states, programs, snapshot
 
@@ -38,6 +39,7 @@ def edit(
             owner_states.insert_history(c, [owner_states.history_row(
                 organization_id, owner_id, TimeOrdered(now).next(), now, changes, api_key_id=api_key_id
             )])
+            counted.follow(c, organization_id, before, after, now)
         return after, bool(changes), now
 
 

@@ -72,4 +72,8 @@ def stage(api: Caller) -> Iterator[Stage]:
     """A program on the evening of Monday, 14 January 2126."""
     with real_clock_after():
         time = Timeline("2126-01-14T18:00")
-        yield Stage(api, api.program(), time)
+        made = Stage(api, api.program(), time)
+        made.rule(
+            'event.type == "purchase"', {"type": "COUNTER", "key": "year_points", "value": "event.points"}
+        )
+        yield made
