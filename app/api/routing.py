@@ -31,6 +31,7 @@ class Request:
     query: Any
     body: Any
     raw: bytes = b""
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

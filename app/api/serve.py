@@ -75,7 +75,7 @@ class Server:
             body = body_of(route, http, raw)
             reply = route.handler(Request(
                 identity.organization_id, identity.api_key_id, request_id, route.operation_id, path, query,
-                body, raw,
+                body, raw, http.mimetype if raw else "",
             ))
             response = respond(reply)
         except DomainError as known:

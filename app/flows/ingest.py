@@ -99,6 +99,13 @@ def _accept(
     return [outcome for outcome in outcomes if outcome is not None], set(new.values())
 
 
+def accept_within(
+    c: Connection, organization_id: UUID, submissions: list[Submission]
+) -> tuple[list[Outcome], set[int]]:
+    """Accept events in the caller's transaction, for imports; also returns partitions to ring afterwards."""
+    return _accept(c, organization_id, submissions)
+
+
 def _look_up(c: Connection, organization_id: UUID, submissions: list[Submission]) -> _Context:
     program_ids = list({s.program_id for s in submissions})
     external_ids = {s.external_id for s in submissions} | {s.recipient_external_id for s in submissions}

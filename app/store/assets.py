@@ -139,3 +139,16 @@ def page(
         )
     where.search(("a.name", "a.symbol"), search)
     return fetch(c, f"SELECT {_COLUMNS} FROM assets a WHERE {where.sql()}", where.parameters, order, page)
+
+
+def by_symbol(
+    c: Connection, organization_id: UUID, program_id: UUID, symbols: list[str]
+) -> dict[str, UUID]:
+    """Return the ids of those assets of a program that have one of these symbols."""
+    rows = c.execute(
+        "SELECT a.symbol, a.id FROM assets a JOIN program_assets l"
+        " ON l.organization_id = a.organization_id AND l.asset_id = a.id"
+        " WHERE a.organization_id = %s AND l.program_id = %s AND a.symbol = ANY(%s::text[])",
+        (organization_id, program_id, symbols),
+    ).fetchall()
+    return {row["symbol"]: row["id"] for row in rows}

@@ -65,3 +65,14 @@ def insert(
         **name.parameters(), "request_hash": request_hash, "response": dumps(response),
         "participant_id": participant_id, "now": now,
     })
+
+
+def hashes(
+    c: Connection, organization_id: UUID, program_id: UUID, operation: str, keys: list[str]
+) -> dict[str, bytes]:
+    """Return what was done under those of the keys that are taken."""
+    rows = c.execute(
+        "SELECT key, request_hash FROM idempotency_keys WHERE organization_id = %s AND program_id = %s"
+        " AND operation = %s AND key = ANY(%s::text[])", (organization_id, program_id, operation, keys),
+    ).fetchall()
+    return {row["key"]: bytes(row["request_hash"]) for row in rows}

@@ -59,7 +59,6 @@ CREATE TABLE webhook_deliveries (
     attempt_count smallint NOT NULL DEFAULT 0,
     max_attempts smallint NOT NULL DEFAULT 8,
     next_attempt_at timestamptz,
-    lease_until timestamptz,
     last_attempt_at timestamptz,
     delivered_at timestamptz,
     last_response_status integer,
@@ -72,10 +71,27 @@ CREATE TABLE webhook_deliveries (
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, webhook_endpoint_id) REFERENCES webhook_endpoints
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+-- While a delivery is SENDING, next_attempt_at is the end of its worker's lease: one index finds all that is due.
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_endpoint_id, next_attempt_at)
     WHERE status IN ('PENDING', 'SENDING');
+CREATE INDEX webhook_deliveries_sending ON webhook_deliveries (webhook_endpoint_id, next_attempt_at)
+    WHERE status = 'SENDING';
+CREATE INDEX webhook_deliveries_attempted
+    ON webhook_deliveries (organization_id, webhook_endpoint_id, last_attempt_at) INCLUDE (status);
 CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (organization_id, webhook_endpoint_id, id);
 CREATE INDEX webhook_deliveries_event ON webhook_deliveries (organization_id, webhook_event_id);
+
+-- Messages to be delivered once more, since an instant; worked off behind what is new.
+CREATE TABLE webhook_replays (
+    organization_id uuid NOT NULL,
+    id uuid NOT NULL,
+    webhook_endpoint_id uuid NOT NULL,
+    next_outbox_id uuid NOT NULL,
+    last_outbox_id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (organization_id, id),
+    FOREIGN KEY (organization_id, webhook_endpoint_id) REFERENCES webhook_endpoints
+);
 
 CREATE TABLE request_logs (
     organization_id uuid NOT NULL,
@@ -122,6 +138,10 @@ CREATE TABLE imports (
     accepted_lines bigint NOT NULL DEFAULT 0,
     rejected_lines bigint NOT NULL DEFAULT 0,
     byte_offset bigint NOT NULL DEFAULT 0,
+    -- The bytes received so far, and whether they are all; a worker begins when they are.
+    byte_total bigint NOT NULL DEFAULT 0,
+    uploaded boolean NOT NULL DEFAULT false,
+    header text[],
     error_message text,
     api_key_id uuid,
     created_at timestamptz NOT NULL,
@@ -129,13 +149,15 @@ CREATE TABLE imports (
     completed_at timestamptz,
     PRIMARY KEY (organization_id, id)
 );
+CREATE INDEX imports_unfinished ON imports (created_at)
+    WHERE uploaded AND status IN ('PENDING', 'PROCESSING');
 
 CREATE TABLE import_parts (
     organization_id uuid NOT NULL,
     import_id uuid NOT NULL,
-    part integer NOT NULL,
+    start bigint NOT NULL CHECK (start >= 0),
     content bytea NOT NULL,
-    PRIMARY KEY (organization_id, import_id, part),
+    PRIMARY KEY (organization_id, import_id, start),
     FOREIGN KEY (organization_id, import_id) REFERENCES imports
 );
 

@@ -40,7 +40,7 @@ def _possessions(owner: Caller) -> dict[str, str]:
 
 
 def _id_for(name: str, pattern: str, owned: dict[str, str]) -> str:
-    """Return the foreign id that belongs into a place: by the parameter's name, else by the path before it."""
+    """Return the foreign id for a place: by the parameter's name, else by the path before it."""
     plural = name.removesuffix("_id") + "s"
     if plural in owned:
         return owned[plural]

@@ -1,0 +1,292 @@
+"""Imports: every kind and format, reports of bad lines, dry runs, parts, crashes in the middle."""
+
+import json
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from app import db
+from app.flows.due import STEPS
+from app.flows.lanes import Lane
+from tests.api.client import ABSENT, Caller, error_of, walk
+
+CSV = "text/csv"
+LINES = "application/x-ndjson"
+
+
+def _send(api: Caller, content: str | bytes, kind: str, file_type: str = CSV, **query: Any) -> TestResponse:
+    return api.send(
+        "POST", "/v1/imports", data=content, content_type=file_type, query_string={"kind": kind, **query}
+    )
+
+
+def _step() -> bool:
+    """Take one step of the lane, as a worker would."""
+    with db.transaction() as c:
+        return STEPS[Lane.IMPORTS](c).more
+
+
+def _empty_inbox() -> None:
+    """Take away all but a few of the events that wait: the workers that would decide them are not here."""
+    with db.transaction() as c:
+        c.execute("DELETE FROM inbox WHERE position > (SELECT min(position) + 9 FROM inbox)")
+
+
+def _work_off(api: Caller, import_id: str) -> dict[str, Any]:
+    while _step():
+        _empty_inbox()
+    found: dict[str, Any] = api.get(f"/v1/imports/{import_id}").json
+    return found
+
+
+def _run(
+    api: Caller, content: str | bytes, kind: str, file_type: str = CSV, **query: Any
+) -> dict[str, Any]:
+    answer = _send(api, content, kind, file_type, **query)
+    assert answer.status_code == 202, answer.json
+    assert answer.json["status"] == "PENDING"
+    return _work_off(api, answer.json["id"])
+
+
+def _jsonl(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_participants_come_from_csv(api: Caller) -> None:
+    program_id = api.program()
+    text = (
+        "\ufeffexternal_id,email,first_name,tags,attributes.city,status\r\n"
+        'a,a@example.com,"Ada, Countess",vip|Early,London,SUSPENDED\r\n'
+        '"b\n2",,,,,\r\n'
+        "c,nobody,,,,\r\n"
+        "\r\n"
+        "d\r\n"
+        "e,,,,,GONE\r\n"
+    )
+    done = _run(api, text, "participants", program_id=program_id)
+    assert (done["status"], done["accepted_lines"], done["rejected_lines"]) == ("COMPLETED", 1, 4)
+    report = walk(api, f"/v1/imports/{done['id']}/errors", limit=1)
+    assert [(row["line"], row["code"]) for row in report] == [
+        (3, "validation_error"),
+        (5, "validation_error"),
+        (7, "validation_error"),
+        (8, "validation_error"),
+    ]
+    slim = api.get("/v1/participants", external_id="a").json["data"][0]
+    person = api.get(f"/v1/participants/{slim['id']}").json
+    assert (person["first_name"], person["tags"], person["attributes"], person["status"]) == (
+        "Ada, Countess",
+        ["vip", "early"],
+        {"city": "London"},
+        "SUSPENDED",
+    )
+    assert person["program_ids"] == [program_id]
+
+
+def test_participants_come_from_json_lines_and_bad_ones_are_named(api: Caller) -> None:
+    text = (
+        '{"external_id": "a", "attributes": {"x": "1"}, "tags": ["t"]}\n'
+        "not json\n"
+        "[1]\n"
+        '{"external_id": "b", "emial": "x"}\n'
+        '{"external_id": "\\u0000"}\n'
+        '{"external_id": 5}\n'
+        "\n"
+        '{"external_id": "c"}'
+    )
+    done = _run(api, text, "participants", LINES)
+    assert (done["accepted_lines"], done["rejected_lines"]) == (2, 5)
+    assert [row["line"] for row in walk(api, f"/v1/imports/{done['id']}/errors")] == [2, 3, 4, 5, 6]
+    assert len(walk(api, "/v1/participants")) == 2
+
+
+def test_opening_balances_keep_the_dates_of_their_lots_and_happen_once(api: Caller) -> None:
+    program_id = api.program()
+    lots = api.asset(program_id, "MILES", inventory_mode="LOT", scale=2)
+    person = api.participant("a")
+    text = _jsonl(
+        [
+            {
+                "external_id": "a",
+                "asset": "MILES",
+                "amount": "10.50",
+                "created_at": "2020-01-01T00:00:00Z",
+                "expires_at": "2090-01-01T00:00:00Z",
+                "idempotency_key": "one",
+            },
+            {"participant_id": person, "asset": "MILES", "amount": "1"},
+            {"external_id": "nobody", "asset": "MILES", "amount": "1"},
+            {"external_id": "a", "asset": "OTHER", "amount": "1"},
+            {"external_id": "a", "asset": "MILES", "amount": "1.005"},
+            {"external_id": "a", "asset": "MILES", "amount": "-1"},
+            {"external_id": "a", "asset": "MILES", "amount": "1", "expires_at": "2000-01-01T00:00:00Z"},
+        ]
+    )
+    done = _run(api, text, "balances", LINES, program_id=program_id)
+    assert (done["accepted_lines"], done["rejected_lines"]) == (2, 5)
+    balance = api.get(f"/v1/participants/{person}").json["balances"]
+    assert balance == [{"asset_id": lots, "available": "11.50", "held": "0.00", "deferred": "0.00"}]
+    with db.connection() as c:
+        rows = c.execute(
+            "SELECT l.created_at::date::text AS vintage, e.action_type FROM lots l JOIN journal_entries e"
+            " ON e.organization_id = l.organization_id AND e.id = l.entry_id"
+            " WHERE l.organization_id = %s ORDER BY l.created_at",
+            (api.organization_id,),
+        ).fetchall()
+    assert rows[0] == {"vintage": "2020-01-01", "action_type": "ADJUST_CREDIT"}
+    again = _run(api, text.splitlines()[0], "balances", LINES, program_id=program_id)
+    assert again["accepted_lines"] == 1
+    assert api.get(f"/v1/participants/{person}").json["balances"] == balance
+    other = text.splitlines()[0].replace("10.50", "11.50")
+    changed = _run(api, other, "balances", LINES, program_id=program_id)
+    assert [row["code"] for row in walk(api, f"/v1/imports/{changed['id']}/errors")] == [
+        "idempotency_conflict"
+    ]
+
+
+def test_events_are_accepted_in_order_once(api: Caller) -> None:
+    program_id = api.program()
+    rows = [
+        {
+            "external_id": f"p{number % 3}",
+            "idempotency_key": f"k{number}",
+            "event_timestamp": "2020-01-01T00:00:00Z",
+            "event_data": {"type": "purchase", "amount": number},
+        }
+        for number in range(700)
+    ]
+    done = _run(api, _jsonl(rows), "events", LINES, program_id=program_id)
+    assert (done["accepted_lines"], done["rejected_lines"]) == (700, 0)
+    with db.connection() as c:
+        kept = c.execute(
+            "SELECT idempotency_key FROM events WHERE organization_id = %s ORDER BY seq",
+            (api.organization_id,),
+        ).fetchall()
+    assert [row["idempotency_key"] for row in kept] == [row["idempotency_key"] for row in rows]
+    again = _run(api, _jsonl(rows[:5]), "events", LINES, program_id=program_id)
+    assert again["accepted_lines"] == 5
+    with db.connection() as c:
+        assert c.execute("SELECT count(*) AS n FROM events").fetchone() == {"n": 700}
+
+
+def test_events_wait_while_many_wait(api: Caller) -> None:
+    program_id = api.program()
+    row = {
+        "external_id": "a",
+        "idempotency_key": "k",
+        "event_timestamp": "2020-01-01T00:00:00Z",
+        "event_data": {},
+    }
+    with db.transaction() as c:
+        c.execute(
+            "INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)"
+            " SELECT 0, n, %s, n, %s FROM generate_series(1, 600) n",
+            (api.organization_id, ABSENT),
+        )
+    import_id = _send(api, _jsonl([row]), "events", LINES, program_id=program_id).json["id"]
+    assert _step()
+    assert api.get(f"/v1/imports/{import_id}").json["status"] == "PENDING"
+    _empty_inbox()
+    assert _work_off(api, import_id)["accepted_lines"] == 1
+
+
+@pytest.mark.parametrize("kind", ["participants", "balances", "events"])
+def test_a_dry_run_reports_like_a_run_and_keeps_nothing(api: Caller, kind: str) -> None:
+    program_id = api.program()
+    api.asset(program_id)
+    api.participant("known")
+    rows: dict[str, list[dict[str, Any]]] = {
+        "participants": [{"external_id": "new"}, {"external_id": ""}],
+        "balances": [
+            {"external_id": "known", "asset": "PTS", "amount": "5"},
+            {"external_id": "lost", "asset": "PTS", "amount": "5"},
+        ],
+        "events": [
+            {
+                "external_id": "new",
+                "idempotency_key": "k",
+                "event_timestamp": "2020-01-01T00:00:00Z",
+                "event_data": {},
+            },
+            {"external_id": "new"},
+        ],
+    }
+    text = _jsonl(rows[kind])
+    tried = _run(api, text, kind, LINES, program_id=program_id, dry_run="true")
+    assert (tried["accepted_lines"], tried["rejected_lines"], tried["dry_run"]) == (1, 1, True)
+    assert len(walk(api, "/v1/participants")) == 1
+    with db.connection() as c:
+        for table in ("events", "journal_entries", "inbox", "idempotency_keys"):
+            assert c.execute(f"SELECT count(*) AS n FROM {table}").fetchone() == {"n": 0}
+    real = _run(api, text, kind, LINES, program_id=program_id)
+    assert (real["accepted_lines"], real["rejected_lines"]) == (1, 1)
+
+
+def test_a_file_in_parts_is_one_file_wherever_it_is_cut(api: Caller) -> None:
+    content = ("external_id,first_name\n" + "".join(f'p{n},"Ä\n{n}"\n' for n in range(30))).encode()
+    first = _send(api, content[:101], "participants", more="true").json
+    path = f"/v1/imports/{first['id']}/parts"
+
+    def put(start: int, end: int, **query: Any) -> TestResponse:
+        return api.send(
+            "PUT", path, data=content[start:end], content_type=CSV, query_string={"start": start, **query}
+        )
+
+    assert not _step()
+    assert put(101, 200, more="true").status_code == 202
+    assert put(101, 200, more="true").status_code == 202
+    error_of(put(250, 300, more="true"), 400, "invalid_request")
+    assert put(200, len(content)).json["total_lines"] == content.count(b"\n")
+    assert put(200, len(content)).status_code == 202
+    done = _work_off(api, first["id"])
+    assert (done["accepted_lines"], done["rejected_lines"]) == (30, 0)
+    error_of(
+        api.send("PUT", f"/v1/imports/{ABSENT}/parts?start=0", data=b"x", content_type=CSV),
+        404,
+        "not_found",
+    )
+
+
+def _crash_in_a_step() -> None:
+    """Do all of a step but its commit."""
+    with db.connection() as c, c.transaction(force_rollback=True):
+        STEPS[Lane.IMPORTS](c)
+
+
+def test_a_crash_between_steps_loses_nothing_and_doubles_nothing(api: Caller) -> None:
+    program_id = api.program()
+    api.asset(program_id)
+    api.participant("a")
+    rows = [{"external_id": "a", "asset": "PTS", "amount": "1"} for _ in range(1200)]
+    import_id = _send(api, _jsonl(rows), "balances", LINES, program_id=program_id).json["id"]
+    assert _step()
+    assert api.get(f"/v1/imports/{import_id}").json["processed_lines"] == 500
+    _crash_in_a_step()
+    assert api.get(f"/v1/imports/{import_id}").json["processed_lines"] == 500
+    done = _work_off(api, import_id)
+    assert (done["processed_lines"], done["accepted_lines"]) == (1200, 1200)
+    person = api.get("/v1/participants", external_id="a").json["data"][0]["id"]
+    assert api.get(f"/v1/participants/{person}").json["balances"][0]["available"] == "1200"
+    with db.connection() as c:
+        assert c.execute("SELECT count(*) AS n FROM import_parts").fetchone() == {"n": 0}
+
+
+def test_a_file_without_a_usable_header_fails_as_a_whole(api: Caller) -> None:
+    for text in ("a,a\n1,2\n", 'external_id,"x\n', "external_id,\n1,2\n"):
+        done = _run(api, text, "participants")
+        assert done["status"] == "FAILED"
+        assert "header" in done["error_message"]
+
+
+def test_a_wrong_import_is_refused_at_once(api: Caller) -> None:
+    program_id = api.program()
+    error_of(_send(api, "x", "people"), 400, "validation_error")
+    error_of(_send(api, "x", "events"), 400, "invalid_request")
+    error_of(_send(api, "x", "events", program_id=ABSENT), 404, "not_found")
+    error_of(_send(api, "x", "participants", "application/json"), 400, "invalid_request")
+    api.patch(f"/v1/programs/{program_id}", {"status": "SUSPENDED"})
+    error_of(_send(api, "x", "balances", program_id=program_id), 409, "program_suspended")
+    assert walk(api, "/v1/imports") == []
+    error_of(api.get(f"/v1/imports/{ABSENT}"), 404, "not_found")
+    error_of(api.get(f"/v1/imports/{ABSENT}/errors"), 404, "not_found")

@@ -1,0 +1,139 @@
+"""Export and erasure: everything is handed out, and nothing that tells of the person is left anywhere."""
+
+import json
+from typing import Any
+
+from app import db
+from app.api.application import Florin
+from app.flows.due import STEPS
+from app.flows.erase import KIND
+from app.flows.lanes import Lane
+from tests.api.client import ABSENT, Caller, error_of
+
+NAME = "grace-hopper-1906"
+SECRET = "compiler-inventor"
+
+
+def _person(api: Caller) -> tuple[str, str]:
+    """Make a participant whose name and secret stand in everything that can hold them."""
+    program_id = api.program()
+    asset_id = api.asset(program_id, inventory_mode="LOT")
+    person = api.participant(
+        NAME,
+        program_id=program_id,
+        email=f"{SECRET}@example.com",
+        tags=[SECRET],
+        attributes={SECRET: SECRET},
+    )
+    api.put(f"/v1/participants/{person}/state/counters/visits", {"value": "3"})
+    answer = api.post(
+        f"/v1/participants/{person}/balances/adjust",
+        {
+            "program_id": program_id,
+            "asset_id": asset_id,
+            "type": "CREDIT",
+            "amount": "7",
+            "description": SECRET,
+            "idempotency_key": "once",
+        },
+    )
+    assert answer.status_code == 200, answer.json
+    answer = api.post(
+        "/v1/events",
+        {
+            "program_id": program_id,
+            "external_id": NAME,
+            "idempotency_key": "e1",
+            "event_timestamp": "2026-01-01T00:00:00Z",
+            "event_data": {"type": "x", "who": SECRET},
+        },
+    )
+    assert answer.status_code == 202, answer.json
+    answer = api.post(
+        "/v1/events",
+        {
+            "program_id": program_id,
+            "external_id": "other",
+            "recipient_external_id": NAME,
+            "idempotency_key": "e2",
+            "event_timestamp": "2026-01-01T00:00:00Z",
+            "event_data": {"type": "x"},
+        },
+    )
+    assert answer.status_code == 202, answer.json
+    return person, asset_id
+
+
+def _all_text(organization_id: object) -> dict[str, str]:
+    """Return everything that the database holds of an organization, by table."""
+    found = {}
+    with db.connection() as c:
+        tables = c.execute(
+            "SELECT table_name AS name FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND column_name = 'organization_id'"
+        ).fetchall()
+        for table in tables:
+            rows = c.execute(
+                f"SELECT t::text AS row FROM {table['name']} t WHERE organization_id = %s",
+                (organization_id,),
+            ).fetchall()
+            found[table["name"]] = "\n".join(row["row"] for row in rows)
+    return found
+
+
+def _erase_all() -> None:
+    with db.transaction() as c:
+        c.execute("UPDATE due_work SET due_at = '2000-01-01' WHERE kind = %s", (KIND,))
+    while True:
+        with db.transaction() as c:
+            if not STEPS[Lane.ERASURES](c).more:
+                return
+
+
+def test_an_export_holds_everything(api: Caller) -> None:
+    person, _ = _person(api)
+    answer = api.get(f"/v1/participants/{person}/export")
+    assert answer.status_code == 200
+    body = answer.json
+    assert body["participant"]["external_id"] == NAME
+    assert [row["amount"] for row in body["transactions"]] == ["7"]
+    assert [row["remaining"] for row in body["lots"]] == ["7"]
+    assert [row["event_data"]["who"] for row in body["events"]] == [SECRET]
+    assert len(body["enrollments"]) == 1
+    assert SECRET in json.dumps(body["state_history"])
+    assert body["truncated"] == []
+    error_of(api.get(f"/v1/participants/{ABSENT}/export"), 404, "not_found")
+
+
+def test_after_an_erasure_no_table_tells_of_the_person(api: Caller, application: Florin) -> None:
+    person, asset_id = _person(api)
+    application.server.recorder.flush()
+    before = _all_text(api.organization_id)
+    telling = {table for table, text in before.items() if NAME in text or SECRET in text}
+    assert {"participants", "owners", "events", "journal_texts", "state_history", "request_logs"} <= telling
+    assert api.delete(f"/v1/participants/{person}").status_code == 204
+    shown = api.get(f"/v1/participants/{person}").json
+    assert shown["external_id"] == f"erased-{person}"
+    assert (shown["status"], shown["tags"], shown["attributes"]) == ("CLOSED", [], {})
+    application.server.recorder.flush()
+    _erase_all()
+    after = _all_text(api.organization_id)
+    left: dict[str, Any] = {table: text for table, text in after.items() if NAME in text or SECRET in text}
+    assert left == {}
+    assert api.get(f"/v1/participants/{person}").json["balances"] == [
+        {"asset_id": asset_id, "available": "7", "held": "0", "deferred": "0"}
+    ]
+    for table in ("journal_entries", "postings"):
+        assert after[table] == before[table]
+
+
+def test_an_erasure_may_be_repeated_and_touches_nobody_else(api: Caller) -> None:
+    person, _ = _person(api)
+    other = api.participant("other-person", email="other@example.com", attributes={"a": "b"})
+    for _ in range(2):
+        assert api.delete(f"/v1/participants/{person}").status_code == 204
+        _erase_all()
+    shown = api.get(f"/v1/participants/{other}").json
+    assert (shown["email"], shown["attributes"]) == ("other@example.com", {"a": "b"})
+    error_of(api.delete(f"/v1/participants/{ABSENT}"), 404, "not_found")
+    assert api.post("/v1/participants", {"external_id": NAME}).status_code == 201
