@@ -14,6 +14,7 @@ from app.domain.tiers import tier_from_json
 from app.engine.compiled import CompiledRule, compile_rule
 from app.engine.ruleset import NumberedRule, Ruleset, make_ruleset
 from app.store import rulesets as store
+from app.store import snapshot
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -56,6 +57,12 @@ def get(c: Connection, organization_id: UUID, program_id: UUID, version: int) ->
         found = _load(c, organization_id, program_id, version)
         _rulesets.put(key, found)
     return found
+
+
+def current(c: Connection, organization_id: UUID, program_id: UUID) -> Ruleset:
+    """Return the rule set in force for a program that exists."""
+    facts = snapshot.read_programs(snapshot.start_programs(c, organization_id, [program_id]))
+    return get(c, organization_id, program_id, facts[program_id].ruleset_version)
 
 
 def _load(c: Connection, organization_id: UUID, program_id: UUID, version: int) -> Ruleset:

@@ -1,0 +1,1 @@
+"""Rewards, redemptions, reversals and transfers over HTTP, on a real database."""
