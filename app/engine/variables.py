@@ -11,6 +11,7 @@ from uuid import UUID
 
 from app.domain.events import Event
 from app.domain.instants import format_instant, parse_instant
+from app.domain.names import OwnerType
 from app.engine.cel.reads import Path
 from app.engine.ruleset import Candidates, Fields, Ruleset
 from app.engine.state import ZERO, Owner, World
@@ -74,10 +75,15 @@ def _counters(owner: Owner, world: World, ruleset: Ruleset) -> dict[str, Any]:
     return {key: counter.effective(world.now) for key, counter in owner.counters.items()}
 
 
+def _name(owner: Owner, world: World, ruleset: Ruleset) -> str | None:
+    # A program's name is configuration, so it comes from the rule set that a decision names.
+    return ruleset.program_name if owner.kind is OwnerType.PROGRAM else owner.name
+
+
 _BUILDERS: Mapping[str, Callable[[Owner, World, Ruleset], Any]] = {
     "id": lambda owner, world, ruleset: str(owner.id),
     "external_id": lambda owner, world, ruleset: owner.external_id,
-    "name": lambda owner, world, ruleset: owner.name,
+    "name": _name,
     "status": lambda owner, world, ruleset: owner.status,
     "created_at": lambda owner, world, ruleset: owner.created_at,
     "tags": lambda owner, world, ruleset: list(owner.tags),

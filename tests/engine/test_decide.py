@@ -266,3 +266,8 @@ def test_without_a_type_every_rule_is_a_candidate(scene: Scene) -> None:
     scene.rule('event.type == "purchase"', credit(str(named("PTS")), "1"))
     assert outcomes(scene.happens({"amount": 1})) == [(1, "SKIPPED_ERROR", None)]
     assert scene.happens({"type": "unheard_of"}).evaluations == ()
+
+
+def test_the_program_s_name_is_a_variable(scene: Scene) -> None:
+    scene.rule('program.name == "Program" && program.id != ""', {"type": "TAG", "tag": "t"})
+    assert outcomes(scene.happens(PURCHASE)) == [(1, "SUCCESS", None)]
