@@ -118,6 +118,7 @@ BATCHED = settings(
 )
 
 
+@pytest.mark.usefixtures("one_partition")
 @BATCHED
 @given(events=EVENTS, splits=SPLITS, size=st.sampled_from([2, 3, 250]), between=st.booleans())
 def test_events_again_in_commit_order_give_the_same_whatever_the_batches_were(
@@ -134,6 +135,7 @@ def test_events_again_in_commit_order_give_the_same_whatever_the_batches_were(
     assert result(again) == result(batched)
 
 
+@pytest.mark.usefixtures("one_partition")
 @BATCHED
 @given(events=EVENTS, splits=SPLITS, size=st.sampled_from([2, 3, 250]), between=st.booleans())
 def test_batches_do_not_matter_where_events_touch_only_their_participant(

@@ -10,16 +10,10 @@ import pytest
 from app import db
 from app.flows import drain
 from tests.api.client import walk
-from tests.events.scene import PURCHASE, Scene, counter, credit, set_attribute, work
+from tests.events.scene import PURCHASE, Scene, counter, credit, set_attribute, waiting, work
 from tests.harness import Servers
 
 ALL = [f"person-{number}" for number in range(8)]
-
-
-@pytest.fixture
-def one_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everybody's events in one partition, so that they meet in a batch."""
-    monkeypatch.setattr("app.flows.ingest.partition_of", lambda owner: 7)
 
 
 @contextmanager
@@ -76,6 +70,7 @@ def test_one_failing_event_costs_its_neighbours_nothing(scene: Scene, servers: S
     enroll_all(scene)
     sent = [scene.send(f"k{number}", external_id=name) for number, name in enumerate(ALL)]
     behind = scene.send("behind", external_id=ALL[place])
+    assert waiting() == [7]
     with sabotage(servers, f"NEW.event_seq = {seq_of(sent[place])}"):
         work()
         seen = statuses(scene)
