@@ -14,9 +14,11 @@ for _module in iter_modules(__path__):
     import_module(f"workers.{_module.name}")
 
 from workers.collection import Collection  # noqa: E402
+from workers.deliver_webhooks import StopDelivering  # noqa: E402
 from workers.heartbeat import Heartbeat  # noqa: E402
 from workers.signals import StopOnce  # noqa: E402
 
 broker.add_middleware(Collection())
 broker.add_middleware(Heartbeat())
 broker.add_middleware(StopOnce())
+broker.add_middleware(StopDelivering())

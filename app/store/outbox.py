@@ -1,5 +1,6 @@
-"""The webhook outbox: messages written in the transaction that caused them."""
+"""The webhook outbox: messages written in the transaction that caused them, then handed to endpoints."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,48 @@ WITH r AS MATERIALIZED (
 INSERT INTO outbox_pending (organization_id, outbox_id) SELECT o, i FROM r
 """
 
+# Hands messages over: whoever takes a pending row deletes it in the transaction that writes its deliveries.
+_TAKE = """
+WITH taken AS (
+    DELETE FROM outbox_pending p USING (
+        SELECT organization_id, outbox_id FROM outbox_pending ORDER BY outbox_id, organization_id
+        LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ) next
+    WHERE p.outbox_id = next.outbox_id AND p.organization_id = next.organization_id
+    RETURNING p.organization_id, p.outbox_id
+)
+SELECT t.organization_id, t.outbox_id AS message_id, b.type, e.id AS endpoint_id
+FROM taken t
+LEFT JOIN outbox b ON b.organization_id = t.organization_id AND b.id = t.outbox_id
+LEFT JOIN webhook_endpoints e ON e.organization_id = t.organization_id AND e.status = 'ACTIVE'
+    AND (b.type = ANY(e.enabled_events) OR '*' = ANY(e.enabled_events))
+ORDER BY t.outbox_id, e.id
+"""
+_ANY_PENDING = "SELECT EXISTS (SELECT 1 FROM outbox_pending) AS pending"
+_SINCE = """
+SELECT b.id AS message_id, b.type FROM outbox b
+WHERE b.organization_id = %(organization_id)s AND b.id >= %(first)s AND b.id <= %(last)s
+    AND (b.type = ANY(%(types)s) OR '*' = ANY(%(types)s))
+ORDER BY b.id LIMIT %(limit)s
+"""
+_TRIM = """
+DELETE FROM outbox b USING (
+    SELECT old.organization_id, old.id FROM organizations o CROSS JOIN LATERAL (
+        SELECT x.organization_id, x.id FROM outbox x
+        WHERE x.organization_id = o.id AND x.id < %(before)s AND NOT EXISTS (
+            SELECT 1 FROM webhook_deliveries d
+            WHERE d.organization_id = x.organization_id AND d.webhook_event_id = x.id
+        ) ORDER BY x.id LIMIT %(limit)s
+    ) old
+) old
+WHERE b.organization_id = old.organization_id AND b.id = old.id
+"""
+
 ALL_TYPES = frozenset(WebhookType)
+
+# Called whenever messages were written, before their commit: flows listen to ring a bell. The rows are the
+# truth, and whoever hears nothing loses nothing.
+listeners: list[Callable[[], None]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +114,33 @@ def insert(c: Connection, messages: list[Message]) -> None:
     usual = messages[0]
     values = {"organization_id": usual.organization_id, "now": usual.created_at}
     c.execute(_INSERT, {"rows": dumps([_row(message, usual) for message in messages]), **values})
+    for listener in listeners:
+        listener()
+
+
+def take(c: Connection, limit: int) -> list[dict[str, Any]]:
+    """Take pending messages off the list: one row for each endpoint, one without where nobody wants it."""
+    return c.execute(_TAKE, {"limit": limit}).fetchall()
+
+
+def any_pending(c: Connection) -> bool:
+    """Say whether a message waits to be handed over."""
+    row = c.execute(_ANY_PENDING).fetchone()
+    return bool(row and row["pending"])
+
+
+def since(
+    c: Connection, organization_id: UUID, first: UUID, last: UUID, types: list[str], limit: int
+) -> list[dict[str, Any]]:
+    """Return messages from one id to another of some types, the oldest first."""
+    return c.execute(_SINCE, {
+        "organization_id": organization_id, "first": first, "last": last, "types": types, "limit": limit,
+    }).fetchall()
+
+
+def trim(c: Connection, before: UUID, limit: int) -> int:
+    """Delete messages with ids below a bound that no delivery refers to; returns how many."""
+    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
 
 
 def _row(message: Message, usual: Message) -> dict[str, Any]:

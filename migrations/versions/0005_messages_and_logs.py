@@ -71,7 +71,7 @@ CREATE TABLE webhook_deliveries (
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, webhook_endpoint_id) REFERENCES webhook_endpoints
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
--- While a delivery is SENDING, next_attempt_at is the end of its worker's lease: one index finds all that is due.
+-- While a delivery is SENDING, next_attempt_at is the end of its worker's lease: one index finds all due.
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_endpoint_id, next_attempt_at)
     WHERE status IN ('PENDING', 'SENDING');
 CREATE INDEX webhook_deliveries_sending ON webhook_deliveries (webhook_endpoint_id, next_attempt_at)

@@ -1,0 +1,1 @@
+"""Webhooks end to end: real receivers on loopback, a published verifier, and every state of a delivery."""
