@@ -61,12 +61,13 @@ class Timeline:
         """Do all that is due, in every lane and partition, until nothing is left."""
         for _ in range(ROUNDS_MAX):
             more = [lanes.run(lane, step, seconds=0.0) for lane, step in STEPS.items()]
-            busy = self._drain()
+            busy = self.drain()
             if not busy and not any(more):
                 return
         raise AssertionError("there is always more to do")
 
-    def _drain(self) -> bool:
+    def drain(self) -> bool:
+        """Decide the events that wait; returns whether there were any."""
         with db.connection() as c:
             waiting = inbox.count(c, 1)
         if waiting:
