@@ -8,6 +8,10 @@ import importlib
 import sys
 from pathlib import Path
 
+import psycopg
+import redis
+from sqlalchemy.exc import OperationalError as SqlalchemyError
+
 from app.cli.datafolder import DataFolder
 from app.cli.failure import Failure
 from app.domain.errors import DomainError
@@ -51,6 +55,10 @@ def main(argv: list[str]) -> int:
         exit_code: int = importlib.import_module(f"app.cli.{name.replace('-', '_')}").main(arguments)
     except (Failure, SettingError, DomainError) as error:
         print(f"dev.py {name}: {error}", file=sys.stderr)
+        return 1
+    except (psycopg.OperationalError, SqlalchemyError, redis.ConnectionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        print(f"dev.py {name}: a server does not answer; is the system running? ({reason})", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
