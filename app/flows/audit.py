@@ -14,12 +14,12 @@ from app.book.check import Checked, Finding
 from app.db import Connection, read_clock, transaction
 from app.flows.verify import lost_tail
 from app.ledger.chain import breaks
+from app.observe import count
 from app.queue import client
 
 ORGANIZATIONS_PER_RUN = 5
 ACCOUNTS_PER_SLICE = 200
 PLACES_PER_SLICE = 2000
-VIOLATIONS_KEY = "florin:audit_violations"  # Shown by the metrics; the audits table keeps the count as well.
 
 log = structlog.get_logger("audit")
 
@@ -29,8 +29,7 @@ def run() -> int:
     with transaction() as c:
         waiting = audits.next_organizations(c, ORGANIZATIONS_PER_RUN)
     found = sum(audit_slice(organization_id) for organization_id in waiting)
-    if found:
-        client().incrby(VIOLATIONS_KEY, found)
+    count(client(), audit_slices=len(waiting), invariant_violations=found)
     return found
 
 
