@@ -7,11 +7,21 @@ Messages never repeat what was sent.
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from app.domain.amounts import COUNTER_DIGITS_MAX, AmountError, parse_amount, parse_decimal
 from app.domain.durations import DurationError, parse_duration
@@ -233,6 +243,33 @@ class Body(BaseModel):
     """A request body: unknown fields are refused, so that a typo never vanishes (decision A1)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class Patch(Body):
+    """The body of a partial update: absent fields stay; null clears those named in `nullable`, only those."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="after")
+    def _refuse_null(self) -> Self:
+        for name in sorted(self.model_fields_set - self.nullable):
+            if getattr(self, name) is None:
+                raise fault_at(name, "must not be null")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Show fields as nullable only where null means something."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        properties = schema.get("properties", {})
+        for name, field in properties.items():
+            choices = [choice for choice in field.get("anyOf", ()) if choice != {"type": "null"}]
+            if name not in cls.nullable and len(choices) == 1:
+                kept = {word: value for word, value in field.items() if word not in ("anyOf", "default")}
+                properties[name] = choices[0] | kept
+        return schema
 
 
 class Query(BaseModel):

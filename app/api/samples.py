@@ -44,7 +44,7 @@ def _of_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: i
         case "integer":
             return schema.get("minimum", 1)
         case "number":
-            return 1.5
+            return schema.get("maximum", 1.5)
         case "boolean":
             return False
         case "string" if "pattern" in schema:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictStr, model_validator
+from pydantic import Field, StrictStr
 
 from app.api.fields import (
     Amount,
@@ -11,10 +11,10 @@ from app.api.fields import (
     Body,
     InstantText,
     Name,
+    Patch,
     Uuid,
     UuidText,
     bounded_integer,
-    fault_at,
 )
 from app.api.pages import Paged, Search, SortDirection, list_of
 
@@ -43,19 +43,14 @@ class AssetCreate(Body):
     )] = None
 
 
-class AssetPatch(Body):
+class AssetPatch(Patch):
     """The fields to change; absent ones stay."""
+
+    nullable = frozenset({"max_transaction_amount"})
 
     name: Name | None = None
     status: Annotated[Literal["ARCHIVED"] | None, Field(description="Archiving is final.")] = None
     max_transaction_amount: Amount | None = None
-
-    @model_validator(mode="after")
-    def _no_null(self) -> "AssetPatch":
-        for name in self.model_fields_set - {"max_transaction_amount"}:
-            if getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
-        return self
 
 
 class AssetsQuery(Paged):

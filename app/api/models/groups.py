@@ -11,6 +11,7 @@ from app.api.fields import (
     Body,
     InstantText,
     Name,
+    Patch,
     QueryBoolean,
     Uuid,
     UuidText,
@@ -53,16 +54,10 @@ class GroupCreate(Body):
         return self
 
 
-class GroupPatch(Body):
+class GroupPatch(Patch):
     """The field to change."""
 
     name: Name | None = None
-
-    @model_validator(mode="after")
-    def _no_null(self) -> "GroupPatch":
-        if "name" in self.model_fields_set and self.name is None:
-            raise fault_at("name", "must not be null")
-        return self
 
 
 class MembersAdd(Body):

@@ -13,6 +13,7 @@ from app.api.fields import (
     InstantText,
     Key,
     Name,
+    Patch,
     Tag,
     Uuid,
     UuidText,
@@ -48,8 +49,10 @@ class ParticipantUpsert(Profile):
     tags: Annotated[Tags | None, Field(description="Replaces all tags.")] = None
 
 
-class ParticipantPatch(Profile):
+class ParticipantPatch(Profile, Patch):
     """The fields to change; absent ones stay."""
+
+    nullable = frozenset({"email", "phone", "first_name", "last_name", "display_name"})
 
     external_id: Name | None = None
     attributes: Annotated[Attributes | None, Field(description="Merged into those that are there.")] = None
@@ -61,13 +64,6 @@ class ParticipantPatch(Profile):
         if isinstance(data, dict) and "status" in data:
             raise fault_at("status", "is changed with PATCH /v1/participants/{id}/status")
         return data
-
-    @model_validator(mode="after")
-    def _no_null(self) -> "ParticipantPatch":
-        for name in self.model_fields_set & {"external_id", "attributes", "tags"}:
-            if getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
-        return self
 
 
 class ParticipantStatusBody(Body):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from app.api.fields import (
     Answer,
@@ -11,10 +11,10 @@ from app.api.fields import (
     Duration,
     InstantText,
     Name,
+    Patch,
     QueryBoolean,
     Uuid,
     UuidText,
-    fault_at,
 )
 from app.api.pages import Paged, Search, SortDirection, list_of
 
@@ -36,8 +36,10 @@ class ProgramCreate(Body):
     )] = "720h"
 
 
-class ProgramPatch(Body):
+class ProgramPatch(Patch):
     """The fields to change; absent ones stay."""
+
+    nullable = frozenset({"description", "redemption_target_entity_id"})
 
     name: Name | None = None
     description: Description | None = None
@@ -46,13 +48,6 @@ class ProgramPatch(Body):
     redemption_target_type: Target | None = None
     redemption_target_entity_id: Uuid | None = None
     reversal_grace: Duration | None = None
-
-    @model_validator(mode="after")
-    def _no_null(self) -> "ProgramPatch":
-        for name in self.model_fields_set - {"description", "redemption_target_entity_id"}:
-            if getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
-        return self
 
 
 class ProgramsQuery(Paged):
