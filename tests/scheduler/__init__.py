@@ -1,0 +1,1 @@
+"""The scheduler: its leader, its duties, and the test clock."""
