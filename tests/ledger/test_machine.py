@@ -51,9 +51,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self, lots: bool, prefunded: bool, scale: int, unit: int) -> None:
         mode = InventoryMode.LOT if lots else InventoryMode.SIMPLE
         policy = IssuancePolicy.PREFUNDED if prefunded else IssuancePolicy.UNLIMITED
-        self.asset = asset(mode, policy, scale=scale)
         self.unit = unit
-        self.books = self.make_books(self.asset)
+        self.books = self.make_books(asset(mode, policy, scale=scale))
+        self.asset = self.books.asset
         self.model = Model(lots, prefunded)
         self.lot_ids: list[UUID] = []
         self.redemptions: list[tuple[str, UUID, int, list[tuple[Parcel, int]], int]] = []
