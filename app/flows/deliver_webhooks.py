@@ -102,14 +102,14 @@ class Pump:
         outcomes: list[Outcome] = []
         while True:
             outcomes += self._gather()
-            if self._stopping and not outcomes and not self._in_flight.total():
-                return
             try:
                 if outcomes:
                     write(outcomes)
                     outcomes = []
                 if not self._stopping:
                     self._turn()
+                elif not self._in_flight.total():
+                    return
             except DATABASE_AWAY as error:
                 # Outcomes are kept and written when the database is back; where that takes too long, the
                 # leases run out and the receivers get the same messages again.

@@ -159,10 +159,8 @@ class Sender:
     def __init__(self, router: Router, context: ssl.SSLContext | None = None) -> None:
         """Take who finds addresses and what verifies certificates."""
         self._router = router
-        self._pools = urllib3.PoolManager(
-            POOLS_MAX, maxsize=IN_FLIGHT_PER_ENDPOINT_MAX, retries=False, ssl_context=context or tls_context()
-        )
-        self._pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        self._context = context or tls_context()
+        self._pools = self._new_pools(POOLS_MAX)
 
     def send(self, job: Job, seconds: float = SEND_SECONDS) -> Attempt:
         """Make one attempt; every outcome is an Attempt."""
@@ -195,32 +193,36 @@ class Sender:
 
     def _post(self, job: Job, route: Route, address: str, connect_seconds: float) -> Attempt:
         try:
-            return self._exchange(job, route, address, connect_seconds)
+            return self._exchange(self._pools, job, route, address, connect_seconds)
         except ProtocolError:
             # The receiver may have closed an idle connection just as we used it again. That is no failure of
             # its own: the same message goes out once more, on a connection that is new.
             if not _turn.reused:
                 raise
-        self._pool(route, address).close()
-        return self._exchange(job, route, address, connect_seconds)
+        return self._exchange(self._new_pools(1), job, route, address, connect_seconds)
 
-    def _pool(self, route: Route, address: str) -> Any:
-        target = route.target
-        named = {"server_hostname": target.host, "assert_hostname": target.host}
-        return self._pools.connection_from_host(
-            address, target.port, target.scheme, named if target.scheme == "https" else None
+    def _new_pools(self, number: int) -> urllib3.PoolManager:
+        made = urllib3.PoolManager(
+            number, maxsize=IN_FLIGHT_PER_ENDPOINT_MAX, retries=False, ssl_context=self._context
         )
+        made.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        return made
 
-    def _exchange(self, job: Job, route: Route, address: str, connect_seconds: float) -> Attempt:
+    def _exchange(
+        self, pools: urllib3.PoolManager, job: Job, route: Route, address: str, connect_seconds: float
+    ) -> Attempt:
+        target = route.target
+        # The certificate is checked against this name by OpenSSL; the connection goes to the address.
+        named = {"server_hostname": target.host} if target.scheme == "https" else None
         # Receivers compare this with their own clock, so it is the real time, whatever a test clock says.
         timestamp = int(time.time())
         headers = {
-            "Host": route.target.host_header, "Content-Type": "application/json", "User-Agent": USER_AGENT,
+            "Host": target.host_header, "Content-Type": "application/json", "User-Agent": USER_AGENT,
             "webhook-id": str(job.message_id), "webhook-timestamp": str(timestamp),
             "webhook-signature": signatures(job.keys, str(job.message_id), timestamp, job.body),
         }
-        response = self._pool(route, address).urlopen(
-            "POST", route.target.path, body=job.body, headers=headers, redirect=False, retries=False,
+        response = pools.connection_from_host(address, target.port, target.scheme, named).urlopen(
+            "POST", target.path, body=job.body, headers=headers, redirect=False, retries=False,
             preload_content=False, decode_content=False, assert_same_host=False,
             timeout=Timeout(connect=connect_seconds, read=_left()),
         )
@@ -254,6 +256,8 @@ def _read(response: Any) -> Attempt:
 def _failure(error: Exception) -> Attempt:
     """Return the attempt that ended without an answer; the words are ours, so that no address leaks."""
     inner = [error, error.__cause__, error.__context__, *error.args]
+    if isinstance(error, NewConnectionError):
+        return Attempt(DeliveryError.CONNECTION_FAILED, error="The connection was refused or is impossible")
     if isinstance(error, ConnectTimeoutError):
         return Attempt(DeliveryError.CONNECT_TIMEOUT, error="No connection within the time allowed")
     if isinstance(error, SSLError):
@@ -263,8 +267,6 @@ def _failure(error: Exception) -> Attempt:
     answered = [one for one in inner if isinstance(one, http.client.HTTPException | InvalidHeader)]
     if answered and not isinstance(answered[0], http.client.RemoteDisconnected):
         return Attempt(DeliveryError.INVALID_RESPONSE, error="The answer is not HTTP")
-    if isinstance(error, NewConnectionError):
-        return Attempt(DeliveryError.CONNECTION_FAILED, error="The connection was refused or is impossible")
     return Attempt(DeliveryError.CONNECTION_FAILED, error="The connection was closed before an answer came")
 
 

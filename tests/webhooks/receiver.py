@@ -89,6 +89,11 @@ def status(code: int, body: bytes = b"", **headers: str) -> Callable[[Handler], 
     return lambda handler: handler.reply(code, body, **headers)
 
 
+def raw(data: bytes) -> Callable[[Handler], None]:
+    """Answer with these bytes and hang up."""
+    return lambda handler: handler.raw(data)
+
+
 def hang(handler: Handler) -> None:
     """Answer nothing until the test is over."""
     handler.receiver.released.wait(60)

@@ -45,6 +45,12 @@ def deliveries(api: Caller, endpoint_id: str, **query: Any) -> list[dict[str, An
     return walk(api, f"/v1/webhook-endpoints/{endpoint_id}/deliveries", **query)
 
 
+def stats(api: Caller, made: dict[str, Any]) -> dict[str, Any]:
+    """Return an endpoint's row of the statistics."""
+    rows = api.get("/v1/webhook-endpoints/delivery-stats").json["data"]
+    return next(row for row in rows if row["endpoint_id"] == made["id"])
+
+
 def detail(api: Caller, delivery: dict[str, Any]) -> dict[str, Any]:
     """Return a delivery with the last answer."""
     answer = api.get(f"/v1/webhook-deliveries/{delivery['id']}")
