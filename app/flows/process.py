@@ -40,10 +40,14 @@ class Plans:
     statuses: dict[UUID, str]
 
     def lane(self, event: Event) -> Lane:
-        """Return which events may share a batch: one organization, and one program where rows are shared."""
-        shared = self.rulesets[event.program_id].candidates(event.event_data).shared
-        own = event.participant_id is None and event.group_id is None
-        return event.organization_id, event.program_id if shared or own else None
+        """Return which events may share a batch: one organization, and one program where rows are shared.
+
+        Tiers are known by their key, which is unique in a program: they are not mixed with another's either.
+        """
+        candidates = self.rulesets[event.program_id].candidates(event.event_data)
+        own = candidates.shared or candidates.reads_tiers
+        own = own or (event.participant_id is None and event.group_id is None)
+        return event.organization_id, event.program_id if own else None
 
 
 # What this process saw last of each program. It may be old: every batch compares it under its locks.

@@ -195,3 +195,16 @@ def test_webhooks_tell_of_every_change(club: Club, subscribed: bool) -> None:
         assert (data["participant_id"], data["program_id"], data["tier"]) == (
             club.id_of("ann"), club.program, "status"
         )
+
+
+def test_tiers_of_two_programs_do_not_mix_in_one_batch(club: Club) -> None:
+    club.tier()
+    other = Club(club.api, club.api.program(name="Other"), club.time, club._keys)
+    other.tier()
+    other.rule('event.type == "purchase"', {"type": "COUNTER", "key": "other_points", "value": "1"})
+    # Both wait when the worker comes: one participant, two programs with a tier of the same name.
+    club.send("ann", "purchase", points=500)
+    other.send("ann", "purchase")
+    club.time.work()
+    assert (club.level("ann"), other.level("ann")) == ("gold", "gold")
+    assert other.history("ann") == [(None, "gold", "QUALIFIED")]
