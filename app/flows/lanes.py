@@ -17,7 +17,7 @@ from app.db import Connection, transaction
 from app.queue import client, ringer, send
 from app.store import inbox
 
-ROOM_EVENTS_MAX = 500  # Events that may wait before a lane adds some; below the 2,000 of decision C17.
+ROOM_EVENTS_MAX = 2_000  # Events that may wait before a lane adds some (decision C17).
 TURN_SECONDS = 0.5  # Then the worker takes other work; the lane is rung again.
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
 LOCK_CLASS = 0x466C4C61  # The first of the two numbers of a lane's advisory lock; partitions have another.
@@ -74,9 +74,9 @@ def run_alone(lane: Lane, step: Step) -> None:
     ringer.ring(turn.partitions)
 
 
-def has_room(c: Connection) -> bool:
-    """Say whether a lane may insert events now."""
-    return inbox.count(c, ROOM_EVENTS_MAX) < ROOM_EVENTS_MAX
+def has_room(c: Connection, most: int = ROOM_EVENTS_MAX) -> bool:
+    """Say whether a lane may insert events now: while fewer than `most` wait."""
+    return inbox.count(c, most) < most
 
 
 def ring(lane: Lane) -> None:

@@ -109,7 +109,7 @@ def test_events_are_added_only_while_few_wait(stage: Stage, crowd: list[str]) ->
     stage.automate(trigger=NOW)
     lanes.run(Lane.FIRINGS, fan_out.make_due, seconds=60.0)
     with db.connection() as c:
-        assert inbox.count(c, CROWD) < lanes.ROOM_EVENTS_MAX + fan_out.BATCH_EVENTS_MAX <= CROWD + 20
+        assert inbox.count(c, CROWD) < fan_out.ROOM_EVENTS_MAX + fan_out.BATCH_EVENTS_MAX <= CROWD + 20
     stage.time.work()
     assert stage.pings() == Counter(crowd)
 
