@@ -15,9 +15,10 @@ _GET = f"""
 SELECT {_COLUMNS} FROM assets a WHERE a.organization_id = %(organization_id)s AND a.id = ANY(%(ids)s::uuid[])
 """
 
-_LINKED = """
-SELECT 1 FROM program_assets
-WHERE organization_id = %(organization_id)s AND program_id = %(program_id)s AND asset_id = %(asset_id)s
+_IN_PROGRAM = f"""
+SELECT {_COLUMNS}, EXISTS (SELECT 1 FROM program_assets l WHERE l.organization_id = a.organization_id
+    AND l.program_id = %(program_id)s AND l.asset_id = a.id) AS linked
+FROM assets a WHERE a.organization_id = %(organization_id)s AND a.id = %(asset_id)s
 """
 
 
@@ -32,11 +33,14 @@ def many(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, As
     return {row["id"]: asset_of(row) for row in rows}
 
 
-def is_linked(c: Connection, organization_id: UUID, program_id: UUID, asset_id: UUID) -> bool:
-    """Say whether the asset is linked to the program."""
-    return c.execute(_LINKED, {
+def in_program(
+    c: Connection, organization_id: UUID, program_id: UUID, asset_id: UUID
+) -> tuple[Asset, bool] | None:
+    """Return an asset and whether it is linked to the program; None where there is no such asset."""
+    row = c.execute(_IN_PROGRAM, {
         "organization_id": organization_id, "program_id": program_id, "asset_id": asset_id,
-    }).fetchone() is not None
+    }).fetchone()
+    return None if row is None else (asset_of(row), row["linked"])
 
 
 def asset_of(row: Mapping[str, Any]) -> Asset:

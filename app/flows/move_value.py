@@ -107,11 +107,11 @@ class Desk:
 
         `messages` are further ones of the operation itself; those nobody subscribes to are left out.
         """
-        post.write_plans(self.c, [plan], self.now)
+        with self.c.pipeline():
+            post.write_plans(self.c, [plan], self.now)
+            types = outbox.start_subscribed(self.c, [self.asset.organization_id])
         self._announce(plan)
-        subscribed = outbox.subscribed(self.c, [self.asset.organization_id]).get(
-            self.asset.organization_id, frozenset()
-        )
+        subscribed = outbox.read_subscribed(types).get(self.asset.organization_id, frozenset())
         told = self._balance_messages(plan, subscribed)
         # Ids follow the order of telling, which is also that of the sequence numbers.
         told += [replace(m, id=self.ids.next()) for m in messages if m.type in subscribed]
@@ -176,10 +176,11 @@ def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict
 
 def find_asset(c: Connection, call: Call) -> Asset:
     """Return the asset of a call. Raises NotFound, AssetNotLinked."""
-    asset = assets.get(c, call.organization_id, call.asset_id)
-    if asset is None:
+    found = assets.in_program(c, call.organization_id, call.program_id, call.asset_id)
+    if found is None:
         raise NotFound("Asset not found")
-    if not assets.is_linked(c, call.organization_id, call.program_id, call.asset_id):
+    asset, linked = found
+    if not linked:
         raise AssetNotLinked(details={"asset_id": "is not linked to the program"})
     return asset
 
@@ -203,23 +204,27 @@ def open_desk(
     """
     asset = find_asset(c, call)
     organization_id = call.organization_id
-    lock_owners(c, organization_id, list(owners))
     keys = [AccountKey(organization_id, owner_id, asset.id) for owner_id in owners]
     wallets = []
-    if wallet and asset.policy is IssuancePolicy.PREFUNDED:
-        lock_wallets(c, organization_id, call.program_id, [asset.id])
-        wallets = [AccountKey(organization_id, call.program_id, asset.id)]
-    program = find_program(c, organization_id, call.program_id)
+    lots = None
+    # One round trip: the statements are sent together, yet each sees what the locks before it waited for.
+    with c.pipeline():
+        lock_owners(c, organization_id, list(owners))
+        if wallet and asset.policy is IssuancePolicy.PREFUNDED:
+            lock_wallets(c, organization_id, call.program_id, [asset.id])
+            wallets = [AccountKey(organization_id, call.program_id, asset.id)]
+        accounts = read.start_accounts(c, keys + wallets)
+        if first_lots is not None and asset.has_lots:
+            lots = read.start_lots(c, keys, first_lots)
+        states = snapshot.start_owners(c, organization_id, list(owners))
+        program = find_program(c, organization_id, call.program_id)
+        clock = read_clock(c)
     refuse_inactive_program(program)
-    found = read.accounts(c, keys + wallets)
-    if first_lots is not None and asset.has_lots:
-        found = read.with_lots(
-            found, read.read_lots(read.start_lots(c, keys, first_lots)), keys, first_lots
-        )
-    known, marks = snapshot.read_owners(
-        snapshot.start_owners(c, organization_id, list(owners)), organization_id
-    )
-    now = later_than(read_clock(c), marks)
+    found = read.read_accounts(accounts)
+    if lots is not None:
+        found = read.with_lots(found, read.read_lots(lots), keys, first_lots)
+    known, marks = snapshot.read_owners(states, organization_id)
+    now = later_than(clock, marks)
     cause = Cause(call.program_id, api_key_id=call.api_key_id)
     return Desk(c, program, asset, cause, now, TimeOrdered(now), known, marks, found)
 

@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
-from app import db
 from app.domain import errors
 from app.domain.names import OwnerType
 from app.flows import transfer
+from app.settings import settings
 from tests.api.client import ABSENT
 from tests.api_balances.conftest import open_shop
 from tests.api_balances.test_due_lots import advance, credit_with_dates
@@ -20,7 +22,7 @@ LOGS = ("request_logs", "usage_days", "api_keys", "alembic_version")
 
 def fingerprint() -> str:
     """Return a hash over every row of every table that is not a log."""
-    with db.connection() as c:
+    with psycopg.connect(settings().migration_database_url, row_factory=dict_row) as c:
         tables = [row["name"] for row in c.execute(
             "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
         ).fetchall()]
