@@ -6,6 +6,11 @@ from datetime import UTC, datetime, timedelta
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+# What most clients write, and Python reads five times faster; days that every month has, no leap seconds.
+_USUAL = re.compile(
+    r"(?:19|2\d)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3}|\.\d{6})?Z",
+    re.ASCII,
+)
 YEAR_MIN = 1900  # Before it there was no loyalty program; it keeps arithmetic clear of the calendar's ends.
 YEAR_MAX = 2999
 
@@ -16,6 +21,8 @@ class InstantError(ValueError):
 
 def parse_instant(text: str) -> datetime:
     """Read an RFC 3339 instant, as UTC; digits beyond microseconds are cut off. Raises InstantError."""
+    if _USUAL.fullmatch(text):
+        return datetime.fromisoformat(text)
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise InstantError("must be an RFC 3339 date-time, such as 2024-01-15T10:30:00Z")
