@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import InternalError, Unavailable, status_of
+from app.api.models.webhook_messages import DATA, ENVELOPES
 from app.api.routing import ROUTES, Reply, Request, Route, is_id, route
 from app.api.samples import sample
 from app.domain.errors import (
@@ -71,6 +72,7 @@ def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
         "security": [{"bearer": []}, {"apiKey": []}],
         "tags": [{"name": name} for name in sorted({each.tag for each in table})],
         "paths": dict(paths),
+        "webhooks": _webhooks(names, schemas),
         "components": {
             "schemas": {**shown, "Error": _ERROR},
             "headers": {
@@ -91,9 +93,37 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[type[BaseModel], str], dict[
         for model in (each.body, each.query, *each.responses.values()):
             if model is not None:
                 models[model] = None
+    models |= dict.fromkeys(ENVELOPES.values())
     keyed, made = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
     names = {model: keyed[model, "validation"]["$ref"].rsplit("/", 1)[-1] for model in models}
     return names, made.get("$defs", {})
+
+
+def _webhooks(names: Mapping[type[BaseModel], str], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the messages that receivers get, by type."""
+    made = {}
+    for kind, model in ENVELOPES.items():
+        schema = _reference(names[model])
+        made[str(kind)] = {"post": {
+            "operationId": names[model], "summary": DATA[kind][1], "tags": ["Webhooks"],
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "description": text,
+                 "schema": {"type": "string"}}
+                for name, text in _WEBHOOK_HEADERS.items()
+            ],
+            "requestBody": {"required": True, "content": {
+                JSON_TYPE: {"schema": schema, "example": sample(schema, schemas)}
+            }},
+            "responses": {"2XX": {"description": "Taken. Anything else is tried again, 410 never."}},
+        }}
+    return made
+
+
+_WEBHOOK_HEADERS = {
+    "webhook-id": "The message's id, the same at every attempt: for recognising what is known.",
+    "webhook-timestamp": "When this attempt was signed, in Unix seconds.",
+    "webhook-signature": "`v1,` and base64 HMAC-SHA256 of `id.timestamp.body`; several during a rotation.",
+}
 
 
 def _only_queries(routes: Iterable[Route], names: Mapping[type[BaseModel], str]) -> set[str]:

@@ -219,9 +219,14 @@ def _write(
             raise _Raced
         if outbox.wants(c, organization_id, WebhookType.PARTICIPANT_CREATED):
             ids = TimeOrdered(now)
+            numbers = outbox.number(c, organization_id, [person for person, _ in people])
             outbox.insert(c, [
-                outbox.Message(organization_id, ids.next(), WebhookType.PARTICIPANT_CREATED, now, person,
-                               participant_created(person, name, [context.created_in[person]], now))
+                outbox.Message(
+                    organization_id, ids.next(), WebhookType.PARTICIPANT_CREATED, now, person,
+                    participant_created(
+                        person, name, [context.created_in[person]], now, sequence=numbers[person]
+                    ),
+                )
                 for person, name in people
             ])
     if context.enrolling:

@@ -192,11 +192,12 @@ def _announce(c: Connection, organization_id: UUID, people: list[_Person], now: 
     if kind not in outbox.subscribed(c, [organization_id]).get(organization_id, ()):
         return
     ids = TimeOrdered(now)
+    numbers = outbox.number(c, organization_id, [person.owner.id for person in people])
     outbox.insert(c, [
         outbox.Message(organization_id, ids.next(), kind, now, person.owner.id, participant_created(
             person.owner.id, person.profile["external_id"], person.programs, now,
             status=person.profile["status"], tags=list(person.owner.tags),
-            attributes=dict(person.owner.attributes),
+            attributes=dict(person.owner.attributes), sequence=numbers[person.owner.id],
             **{name: person.profile[name] for name in PROFILE if person.profile[name] is not None},
         ))
         for person in people

@@ -34,6 +34,8 @@ def event_decided(
         "received_at": format_instant(event.created_at), "created_at": format_instant(event.created_at),
         "processed_at": format_instant(at), "updated_at": format_instant(at), "status": str(status),
     }
+    if event.depth:
+        data["depth"] = event.depth
     optional = {
         "participant_id": event.participant_id, "group_id": event.group_id,
         "recipient_id": event.recipient_id, "external_id": event.external_id, "error_code": error_code,

@@ -67,8 +67,9 @@ def write_failure(c: Connection, decision: Decision, now: datetime, commit_order
     event = decision.event
     decision_store.insert(c, [_row(decision, now, commit_order)])
     if outbox.wants(c, event.organization_id, WebhookType.EVENT_FAILED):
-        message = _told(decision, now, TimeOrdered(now), None)
-        outbox.insert(c, [message])
+        person = event.participant_id
+        numbers = outbox.number(c, event.organization_id, [person]) if person is not None else {}
+        outbox.insert(c, [_told(decision, now, TimeOrdered(now), numbers.get(person) if person else None)])
 
 
 def _row(one: Decision, now: datetime, commit_order: int) -> decision_store.DecisionRow:

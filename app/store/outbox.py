@@ -44,6 +44,11 @@ LEFT JOIN webhook_endpoints e ON e.organization_id = t.organization_id AND e.sta
     AND (b.type = ANY(e.enabled_events) OR '*' = ANY(e.enabled_events))
 ORDER BY t.outbox_id, e.id
 """
+_NUMBER = """
+UPDATE owners SET webhook_sequence = webhook_sequence + 1
+WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s)
+RETURNING id, webhook_sequence
+"""
 _ANY_PENDING = "SELECT EXISTS (SELECT 1 FROM outbox_pending) AS pending"
 _SINCE = """
 SELECT b.id AS message_id, b.type FROM outbox b
@@ -105,6 +110,15 @@ def read_subscribed(cursor: Any) -> dict[UUID, frozenset[WebhookType]]:
 def wants(c: Connection, organization_id: UUID, kind: WebhookType) -> bool:
     """Say whether some ACTIVE endpoint of the organization subscribes to a type."""
     return kind in subscribed(c, [organization_id]).get(organization_id, frozenset())
+
+
+def number(c: Connection, organization_id: UUID, participant_ids: list[UUID]) -> dict[UUID, int]:
+    """Count one more message for each participant; return the numbers.
+
+    For flows that hold nobody's state in memory: new participants, and an event that could not be decided.
+    """
+    rows = c.execute(_NUMBER, {"organization_id": organization_id, "ids": participant_ids})
+    return {row["id"]: row["webhook_sequence"] for row in rows}
 
 
 def insert(c: Connection, messages: list[Message]) -> None:
