@@ -8,7 +8,8 @@ _RFC3339 = re.compile(
 )
 # What most clients write, and Python reads five times faster; days that every month has, no leap seconds.
 _USUAL = re.compile(
-    r"(?:19|2\d)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3}|\.\d{6})?Z",
+    r"(?:19|2\d)\d{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3}|\.\d{6})?Z",
     re.ASCII,
 )
 YEAR_MIN = 1900  # Before it there was no loyalty program; it keeps arithmetic clear of the calendar's ends.
