@@ -47,6 +47,14 @@ class Slice:
 
 def fetch(c: Connection, sql: str, parameters: Mapping[str, Any], order: Order, page: Page) -> Slice:
     """Run `sql`, which must end within its WHERE clause, for one page."""
+    text, values = ordered(sql, parameters, order, page, page.limit + 1)
+    return cut(c.execute(text, values).fetchall(), order, page.limit)
+
+
+def ordered(
+    sql: str, parameters: Mapping[str, Any], order: Order, page: Page, rows: int
+) -> tuple[LiteralString, dict[str, Any]]:
+    """Return `sql` continued with the page's start, the order and a limit of `rows`, and its parameters."""
     values = dict(parameters)
     text = [sql]
     if page.after is not None:
@@ -54,11 +62,14 @@ def fetch(c: Connection, sql: str, parameters: Mapping[str, Any], order: Order, 
         marks = ", ".join(f"%(after_{i})s::{column.type}" for i, column in enumerate(order.columns))
         text.append(f"AND ({keys}) {'<' if order.descending else '>'} ({marks})")
         values |= {f"after_{i}": value for i, value in enumerate(page.after)}
-    direction = "DESC" if order.descending else "ASC"
-    text.append("ORDER BY " + ", ".join(f"{column.sql} {direction}" for column in order.columns))
-    text.append(f"LIMIT {page.limit + 1:d}")
-    rows = c.execute("\n".join(text), values).fetchall()  # type: ignore[arg-type]
-    return cut(rows, order, page.limit)
+    text.append(f"{order_by(order)} LIMIT {rows:d}")
+    return "\n".join(text), values  # type: ignore[return-value]
+
+
+def order_by(order: Order) -> LiteralString:
+    """Return the ORDER BY clause of an order."""
+    direction: LiteralString = "DESC" if order.descending else "ASC"
+    return "ORDER BY " + ", ".join(f"{column.sql} {direction}" for column in order.columns)
 
 
 def cut(rows: list[dict[str, Any]], order: Order, limit: int) -> Slice:

@@ -7,7 +7,18 @@ from uuid import UUID
 
 from app.db import Connection
 from app.domain.json import dumps
-from app.store.pages import Column, Order, Page, Slice, Where, fetch, like_pattern
+from app.store.pages import (
+    Column,
+    Order,
+    Page,
+    Slice,
+    Where,
+    cut,
+    fetch,
+    like_pattern,
+    order_by,
+    ordered,
+)
 
 PROFILE = ("email", "phone", "first_name", "last_name", "display_name")
 _SLIM: LiteralString = (
@@ -25,7 +36,8 @@ _SEARCHED: LiteralString = (
     "participant_search(p.external_id, p.email, p.phone, p.first_name, p.last_name, p.display_name)"
 )
 TRIGRAM_LENGTH = 3  # Shorter texts have no trigram to look up.
-MATCHES_MAX = 2000
+MATCHES_MAX = 7000
+NEAR_ROWS = 7500  # A text in more than 0.7 percent of the rows fills its page among so many.
 _MATCHES = f"""
 SELECT p.id FROM participants p
 WHERE p.organization_id = %(organization_id)s AND {_SEARCHED} ILIKE %(search)s LIMIT %(most)s
@@ -127,23 +139,30 @@ def page(
             "EXISTS (SELECT 1 FROM enrollments e WHERE e.organization_id = p.organization_id"
             " AND e.participant_id = p.id AND e.program_id = %(program_id)s)", program_id=program_id,
         )
-    if search:
-        _search(c, where, search)
-    return fetch(c, f"SELECT {_SLIM} FROM participants p WHERE {where.sql()}", where.parameters, order, page)
+    sql = f"SELECT {_SLIM} FROM participants p WHERE "
+    if not search:
+        return fetch(c, sql + where.sql(), where.parameters, order, page)
+    return _near(c, sql, where, order, page, search) or _far(c, sql, where, order, page, search)
 
 
-def _search(c: Connection, where: Where, text: str) -> None:
-    """Narrow the list down to a substring match.
+def _near(c: Connection, sql: str, where: Where, order: Order, page: Page, text: str) -> Slice | None:
+    """Look among the next rows of the list: a frequent text fills its page there; None where it does not."""
+    inner, values = ordered(sql + where.sql(), where.parameters, order, page, NEAR_ROWS)
+    outer = f"""
+SELECT * FROM ({inner}) p WHERE {_SEARCHED} ILIKE %(search)s {order_by(order)} LIMIT {page.limit + 1:d}
+"""
+    rows = c.execute(outer, {**values, "search": like_pattern(text)}).fetchall()
+    return cut(rows, order, page.limit) if len(rows) > page.limit else None
 
-    Rare texts come out of the trigram index, as ids; frequent ones are met soon enough in the list's own
-    order. One plan for both would be slow for one of them.
-    """
+
+def _far(c: Connection, sql: str, where: Where, order: Order, page: Page, text: str) -> Slice:
+    """Find a rare text by the trigram index; without one, or for a text too short for it, read the list."""
     pattern = like_pattern(text)
     if len(text) >= TRIGRAM_LENGTH:
-        rows = c.execute(_MATCHES, {
-            **where.parameters, "search": pattern, "most": MATCHES_MAX + 1,
-        }).fetchall()
+        values = {**where.parameters, "search": pattern, "most": MATCHES_MAX + 1}
+        rows = c.execute(_MATCHES, values).fetchall()
         if len(rows) <= MATCHES_MAX:
             where.add("p.id = ANY(%(matches)s::uuid[])", matches=[row["id"] for row in rows])
-            return
+            return fetch(c, sql + where.sql(), where.parameters, order, page)
     where.add(_SEARCHED + " ILIKE %(search)s", search=pattern)
+    return fetch(c, sql + where.sql(), where.parameters, order, page)
