@@ -19,12 +19,32 @@ Sequence = Annotated[int | None, Field(
 )]
 
 
+_ID = "6f1c2f3e-0f57-4f3c-9a2e-0d8f3b7f2a11"
+_CREDITED = {
+    "participant_id": _ID, "external_id": "customer-42", "sequence": 17, "program_id": _ID, "asset_id": _ID,
+    "asset_symbol": "PTS", "bucket": "AVAILABLE", "amount": "25.00",
+    "balance": {"available": "125.00", "held": "0.00", "deferred": "0.00"}, "action_type": "CREDIT",
+    "journal_entry_id": _ID, "event_id": _ID, "rule_id": _ID, "description": "Points for a purchase",
+}
+_EXPIRED = {
+    **{name: value for name, value in _CREDITED.items() if name not in ("event_id", "rule_id")},
+    "action_type": "EXPIRATION", "description": "Expired", "lots": [{"id": _ID, "amount": "25.00"}],
+}
+_PROMOTED = {
+    "participant_id": _ID, "sequence": 18, "program_id": _ID, "tier": "status", "from": "silver",
+    "to": "gold", "reason": "QUALIFIED",
+}
+
+
+def _one_owner(example: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of a model that concerns a participant or a group, never both."""
+    return ConfigDict(extra="forbid", frozen=True, json_schema_extra={
+        "oneOf": [{"required": ["participant_id"]}, {"required": ["group_id"]}], "examples": [example],
+    })
+
+
 class _ParticipantOrGroup(Answer):
     """Exactly one of the two."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={
-        "oneOf": [{"required": ["participant_id"]}, {"required": ["group_id"]}]
-    })
 
     participant_id: UuidText | None = None
     group_id: UuidText | None = None
@@ -56,6 +76,8 @@ class MessageLot(Answer):
 class BalanceMessage(_ParticipantOrGroup):
     """A balance changed; which of the fields are there depends on what changed it."""
 
+    model_config = _one_owner(_CREDITED)
+
     external_id: str | None = None
     program_id: UuidText | None
     asset_id: UuidText
@@ -74,6 +96,8 @@ class BalanceMessage(_ParticipantOrGroup):
 
 class BalanceExpiredMessage(BalanceMessage):
     """Value expired."""
+
+    model_config = _one_owner(_EXPIRED)
 
     lots: list[MessageLot]
 
@@ -148,6 +172,8 @@ class ParticipantMessage(Participant):
 
 class TierChangedMessage(_ParticipantOrGroup):
     """A participant or group has another level in a tier; null is the base, below all levels."""
+
+    model_config = _one_owner(_PROMOTED)
 
     program_id: UuidText
     tier: Annotated[str, Field(description="The tier's key.")]
