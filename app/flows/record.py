@@ -16,6 +16,7 @@ from app.flows.announce import due_events
 from app.flows.balance_messages import balance_messages
 from app.flows.gather import Gathered
 from app.flows.messages import event_decided
+from app.queue import ringer
 from app.store import decisions as decision_store
 from app.store import firings, outbox, owner_states, spending, tier_states
 from app.store.firings import Firing
@@ -199,7 +200,8 @@ def _write_rest(
         for event in due_events(moved.owner.kind, moved.plan.due)
     ]
     if due:
-        ingest.insert_system_events(c, due, now)
+        # The bell may be heard before the commit and find nothing; the sweeper rings again.
+        ringer.ring(ingest.insert_system_events(c, due, now))
 
 
 def _firing(one: Decision, emission: Any, now: datetime) -> Firing:
