@@ -63,7 +63,7 @@ def engine() -> Engine:
         pool_timeout=5,
         pool_recycle=1800,
         connect_args=connect_arguments(),
-        # SQLAlchemy's own first queries expect rows that are tuples; ours are dicts, and it runs no query here.
+        # SQLAlchemy's own first queries expect tuples for rows; ours are dicts, and it runs no query here.
         _initialize=False,
     )
     # Transactions are opened here, by psycopg; SQLAlchemy only keeps the pool.

@@ -16,22 +16,23 @@ from app.flows import lanes
 from app.flows.audience import conditions_of, examine
 from app.flows.fire_automation import failed, succeeded
 from app.flows.ingest import insert_system_events
-from app.flows.lanes import NOTHING, Turn
+from app.flows.lanes import FULL, NOTHING, Turn
 from app.store import audience, automations, firings
 from app.store.audience import Member
 from app.store.firings import FanOut, Firing
 
-BATCH_EVENTS_MAX = 250
-# Lower than other lanes': a live event stands behind what a fan-out has added, some tenths of a second of work.
-ROOM_EVENTS_MAX = 500
+# A live event stands behind what this lane has added: some hundredths of a second of work. While a window is
+# decided the lane rests, so that a broadcast leaves room on the machine as well.
+BATCH_EVENTS_MAX = 100
+ROOM_EVENTS_MAX = 25
 _NOBODY = UUID(int=0)
 
 
 def make_due(c: Connection) -> Turn:
     """Make the events that have been due longest."""
-    if not lanes.has_room(c, ROOM_EVENTS_MAX):
-        return NOTHING
     now = read_clock(c)
+    if not lanes.has_room(c, ROOM_EVENTS_MAX):
+        return FULL if firings.any_due(c, now) else NOTHING
     firings.unpark(c)
     ones, unwanted = firings.due_ones(c, now, BATCH_EVENTS_MAX)
     partitions = insert_system_events(c, [_event(one, one.participant_id, one.group_id) for one in ones], now)
