@@ -11,15 +11,15 @@ from uuid import UUID
 
 from app.book import post
 from app.db import Connection
-from app.domain.errors import DomainError, IdempotencyConflict, NotFound
+from app.domain.errors import DomainError, IdempotencyConflict, NotFound, ParticipantInactive
 from app.domain.names import Bucket
 from app.flows.balance_messages import balance_messages
 from app.flows.idempotency import hash_of
 from app.flows.import_lines import OpeningBalance
-from app.flows.move_value import Call, Desk, numbered, open_desk, refuse_inactive_owner
+from app.flows.move_value import Call, Desk, numbered, open_desk
 from app.ledger.credits import credit
 from app.ledger.entries import Plan
-from app.store import assets, idempotency, outbox, owner_states, participants
+from app.store import assets, enrollments, idempotency, outbox, owner_states, participants
 
 OPERATION = "import"
 
@@ -79,12 +79,16 @@ def _meaning(balance: OpeningBalance) -> dict[str, Any]:
 
 
 def _credit_all(c: Connection, call: Call, wanted: Sequence[_Wanted]) -> dict[int, DomainError]:
-    desk = open_desk(c, call, sorted({each.owner_id for each in wanted}), wallet=True)
+    owner_ids = sorted({each.owner_id for each in wanted})
+    desk = open_desk(c, call, owner_ids, wallet=True)
+    closed = enrollments.inactive(c, call.organization_id, call.program_id, owner_ids)
     refused: dict[int, DomainError] = {}
     plans: list[Plan] = []
+    answers: list[dict[str, Any]] = []
     for each in wanted:
         try:
-            refuse_inactive_owner(c, desk.owners[each.owner_id], call.program_id)
+            if desk.owners[each.owner_id].status != "ACTIVE" or each.owner_id in closed:
+                raise ParticipantInactive()
             plan = _plan(desk, each)
         except DomainError as error:
             refused[each.place] = error
@@ -93,10 +97,11 @@ def _credit_all(c: Connection, call: Call, wanted: Sequence[_Wanted]) -> dict[in
         # The next plan starts where this one ended: the same owner, or the same wallet.
         for account in plan.accounts:
             desk.accounts[account.key] = account
-        key = each.balance.idempotency_key
-        name = idempotency.Name(call.organization_id, call.program_id, OPERATION, key)
-        answer = {"journal_entry_id": str(plan.entry.id)}
-        idempotency.insert(c, name, each.request_hash, answer, each.owner_id, desk.now)
+        answers.append({
+            "k": each.balance.idempotency_key, "h": each.request_hash.hex(), "p": str(each.owner_id),
+            "r": {"journal_entry_id": str(plan.entry.id)},
+        })
+    idempotency.insert_many(c, call.organization_id, call.program_id, OPERATION, answers, desk.now)
     _write(c, call, desk, plans)
     return refused
 
@@ -113,8 +118,7 @@ def _plan(desk: Desk, wanted: _Wanted) -> Plan:
 def _write(c: Connection, call: Call, desk: Desk, plans: Sequence[Plan]) -> None:
     if not plans:
         return
-    for plan in plans:
-        post.write_plans(c, [plan], desk.now)
+    post.write_plans(c, plans, desk.now)
     subscribed = outbox.subscribed(c, [call.organization_id]).get(call.organization_id, frozenset())
     names = {owner.id: owner.external_id for owner in desk.owners.values()}
     told = [

@@ -14,7 +14,7 @@ import psycopg
 
 from app.db import Connection, read_clock
 from app.domain.errors import DomainError
-from app.domain.import_files import Cut, FileError, Record, cut
+from app.domain.import_files import RECORD_BYTES_MAX, Cut, FileError, Record, cut
 from app.flows import import_balances, ingest, lanes
 from app.flows.import_lines import balance_of, participant_of, submission_of
 from app.flows.lanes import NOTHING, Turn
@@ -23,6 +23,7 @@ from app.store import imports
 
 ROOM_WAIT_SECONDS = 0.02  # Events are inserted only while few wait (decision C17).
 NOBODY = UUID(int=0)
+WINDOW_BYTES = (128 * 1024, 2 * RECORD_BYTES_MAX)
 
 
 @dataclass(slots=True)
@@ -45,16 +46,10 @@ def import_some(c: Connection) -> Turn:
     if row["kind"] == "events" and not row["dry_run"] and not lanes.has_room(c):
         time.sleep(ROOM_WAIT_SECONDS)
         return Turn(more=True)
-    organization_id, import_id = row["organization_id"], row["id"]
-    data = imports.window(c, organization_id, import_id, row["byte_offset"])
-    is_last = row["byte_offset"] + len(data) >= row["byte_total"]
     now = read_clock(c)
     report = _Report()
     try:
-        made = cut(
-            data, row["format"], is_first=row["byte_offset"] == 0, is_last=is_last, header=row["header"],
-            line=row["processed_lines"],
-        )
+        made = _cut(c, row)
         if row["dry_run"]:
             with c.transaction(force_rollback=True):
                 _apply(c, row, made.records, report)
@@ -70,6 +65,21 @@ def import_some(c: Connection) -> Turn:
         return _fail(c, row, now, f"The database refused the records ({type(error).__name__})")
     _advance(c, row, made, report, now)
     return Turn(more=True, partitions=report.partitions)
+
+
+def _cut(c: Connection, row: dict[str, Any]) -> Cut:
+    """Return the next records; where a record does not fit into the usual window, from a large one."""
+    offset = row["byte_offset"]
+    for size in WINDOW_BYTES:
+        data = imports.window(c, row["organization_id"], row["id"], offset, size)
+        is_last = offset + len(data) >= row["byte_total"]
+        made = cut(
+            data, row["format"], is_first=offset == 0, is_last=is_last, header=row["header"],
+            line=row["processed_lines"],
+        )
+        if made.bytes_taken or is_last:
+            break
+    return made
 
 
 def _advance(c: Connection, row: dict[str, Any], made: Cut, report: _Report, now: Any) -> None:

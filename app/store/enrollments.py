@@ -51,6 +51,15 @@ def delete(c: Connection, organization_id: UUID, program_id: UUID, participant_i
     return c.execute(_DELETE, _names(organization_id, program_id, participant_id)).rowcount == 1
 
 
+def inactive(c: Connection, organization_id: UUID, program_id: UUID, ids: list[UUID]) -> set[UUID]:
+    """Return those of the participants whose enrollment in the program is not ACTIVE."""
+    rows = c.execute(
+        "SELECT participant_id FROM enrollments WHERE organization_id = %s AND program_id = %s"
+        " AND participant_id = ANY(%s::uuid[]) AND status <> 'ACTIVE'", (organization_id, program_id, ids),
+    ).fetchall()
+    return {row["participant_id"] for row in rows}
+
+
 def page(
     c: Connection, organization_id: UUID, program_id: UUID, page: Page, *, status: str | None
 ) -> Slice:

@@ -22,6 +22,13 @@ VALUES (%(organization_id)s, %(program_id)s, %(operation)s, %(key)s, %(request_h
     %(participant_id)s, %(now)s)
 """
 
+_INSERT_MANY = """
+INSERT INTO idempotency_keys
+    (organization_id, program_id, operation, key, request_hash, response, participant_id, created_at)
+SELECT %(organization_id)s, %(program_id)s, %(operation)s, r.k, decode(r.h, 'hex'), r.r, r.p, %(now)s
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(k text, h text, r jsonb, p uuid)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Name:
@@ -76,3 +83,14 @@ def hashes(
         " AND operation = %s AND key = ANY(%s::text[])", (organization_id, program_id, operation, keys),
     ).fetchall()
     return {row["key"]: bytes(row["request_hash"]) for row in rows}
+
+
+def insert_many(
+    c: Connection, organization_id: UUID, program_id: UUID, operation: str, rows: list[dict[str, Any]],
+    now: datetime,
+) -> None:
+    """Keep many answers: key `k`, hash `h` in hexadecimal, participant `p`, response `r`."""
+    c.execute(_INSERT_MANY, {
+        "organization_id": organization_id, "program_id": program_id, "operation": operation,
+        "rows": dumps(rows), "now": now,
+    })

@@ -35,9 +35,12 @@ SELECT * FROM imports WHERE uploaded AND status IN ('PENDING', 'PROCESSING')
 ORDER BY created_at LIMIT 1 FOR NO KEY UPDATE
 """
 _PIECES = """
-SELECT start, content FROM import_parts
+SELECT substring(content FROM greatest(%(offset)s - start, 0)::integer + 1
+    FOR (%(offset)s + %(size)s - greatest(%(offset)s, start))::integer) AS content
+FROM import_parts
 WHERE organization_id = %(organization_id)s AND import_id = %(id)s
-    AND start > %(offset)s - %(piece)s ORDER BY start LIMIT 3
+    AND start > %(offset)s - %(piece)s AND start < %(offset)s + %(size)s
+ORDER BY start
 """
 _ADVANCE = """
 UPDATE imports SET status = %(status)s, byte_offset = %(offset)s, header = COALESCE(%(header)s, header),
@@ -121,14 +124,13 @@ def oldest_unfinished(c: Connection) -> dict[str, Any] | None:
     return c.execute(_OLDEST).fetchone()
 
 
-def window(c: Connection, organization_id: UUID, import_id: UUID, offset: int) -> bytes:
-    """Return the next bytes from `offset`: at least a piece where there is so much."""
+def window(c: Connection, organization_id: UUID, import_id: UUID, offset: int, size: int) -> bytes:
+    """Return the next `size` bytes from `offset`, fewer at the end of the file."""
     rows = c.execute(_PIECES, {
         "organization_id": organization_id, "id": import_id, "offset": offset, "piece": PIECE_BYTES,
-    }).fetchall()
-    if not rows:
-        return b""
-    return b"".join(bytes(row["content"]) for row in rows)[offset - rows[0]["start"] :]
+        "size": size,
+    }, binary=True).fetchall()
+    return b"".join(bytes(row["content"]) for row in rows)
 
 
 def advance(c: Connection, organization_id: UUID, import_id: UUID, now: datetime, **values: Any) -> None:

@@ -160,6 +160,8 @@ CREATE TABLE import_parts (
     PRIMARY KEY (organization_id, import_id, start),
     FOREIGN KEY (organization_id, import_id) REFERENCES imports
 );
+-- Not compressed, so that a window of it is read without the rest.
+ALTER TABLE import_parts ALTER COLUMN content SET STORAGE EXTERNAL;
 
 CREATE TABLE import_errors (
     organization_id uuid NOT NULL,

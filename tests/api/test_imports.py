@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from app.flows.due import STEPS
-from app.flows.lanes import Lane
+from app.flows.lanes import ROOM_EVENTS_MAX, Lane
 from tests.api.client import ABSENT, Caller, error_of, walk
 
 CSV = "text/csv"
@@ -181,8 +181,8 @@ def test_events_wait_while_many_wait(api: Caller) -> None:
     with db.transaction() as c:
         c.execute(
             "INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)"
-            " SELECT 0, n, %s, n, %s FROM generate_series(1, 600) n",
-            (api.organization_id, ABSENT),
+            " SELECT 0, n, %s, n, %s FROM generate_series(1, %s) n",
+            (api.organization_id, ABSENT, ROOM_EVENTS_MAX),
         )
     import_id = _send(api, _jsonl([row]), "events", LINES, program_id=program_id).json["id"]
     assert _step()
