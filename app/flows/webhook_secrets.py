@@ -4,6 +4,7 @@ The key that seals is derived from SECRET_KEY. A secret's text exists only in th
 """
 
 import base64
+import binascii
 import hmac
 import secrets
 from collections.abc import Iterable
@@ -25,6 +26,18 @@ _VERSION = b"\x01"  # Of the sealed form, so that another cipher can come later.
 
 class SecretUnreadable(Exception):
     """The sealed secret was not made with this SECRET_KEY."""
+
+
+class NotASecret(ValueError):
+    """The text is not `whsec_` and base64."""
+
+
+def from_text(text: str) -> bytes:
+    """Return the bytes of a secret as receivers configure it. Raises NotASecret."""
+    try:
+        return base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        raise NotASecret("A secret looks like whsec_ followed by base64") from None
 
 
 def new_secret() -> bytes:
