@@ -66,8 +66,7 @@ class Limit:
         return self._run(["-f", str(SQL / "accept.sql"), "-t", str(_turns(events, batch))], n=batch) * batch
 
     def process(self, events: int, batch: int) -> float:
-        """Events decided a second from a backlog that is made here."""
-        self.fill(events)
+        """Events decided a second; `fill` makes the backlog beforehand."""
         turns = max(1, events // batch // CLIENTS)
         before = self.waiting()
         rate = self._run(["-f", str(SQL / "process.sql"), "-t", str(turns)], batch=batch, turn=0)
@@ -87,7 +86,8 @@ class Limit:
 
     def fill(self, events: int) -> None:
         """Put events into the inbox, as many in each partition as chance will have it."""
-        self._owner.execute("SELECT bench_accept(1000) FROM generate_series(1, %s)", (max(1, events // 1000),))
+        thousands = max(1, events // 1000)
+        self._owner.execute("SELECT bench_accept(1000) FROM generate_series(1, %s)", (thousands,))
         self._owner.execute("VACUUM ANALYZE inbox")
 
     def waiting(self) -> int:
@@ -109,7 +109,8 @@ class Limit:
         settings = [part for name, value in values.items() for part in ("-D", f"{name}={value}")]
         done = subprocess.run(
             [self._program, "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", str(CLIENTS),
-             "-D", f"clients={CLIENTS}", *settings, *arguments, self._system.values["MIGRATION_DATABASE_URL"]],
+             "-D", f"clients={CLIENTS}", *settings, *arguments,
+             self._system.values["MIGRATION_DATABASE_URL"]],
             env={**os.environ, "PGOPTIONS": "-c plan_cache_mode=force_generic_plan -c jit=off"},
             capture_output=True, text=True, check=False,
         )

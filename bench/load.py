@@ -112,7 +112,9 @@ class Load:
         outcome.seconds = max(one.answered for one in outcome.answers) - start
         return outcome
 
-    def _work(self, requests: list[bytes], number: int, start: float, seconds: float | None, results: Any) -> None:
+    def _work(
+        self, requests: list[bytes], number: int, start: float, seconds: float | None, results: Any
+    ) -> None:
         try:
             results.put(_Sender(self, requests, number, start, seconds).run())
         except OSError as error:
