@@ -17,7 +17,7 @@ MAX_ATTEMPTS = 8
 RETRY_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400)
 JITTER = 0.2  # So that what failed together does not come back together.
 SEND_SECONDS = 15.0  # For everything: connecting, sending, reading the answer.
-LEASE = timedelta(seconds=45)  # A send that its worker has not finished by then is done again.
+LEASE = timedelta(seconds=25)  # A send that its worker has not finished by then is done again.
 RETRY_AFTER_MAX = timedelta(hours=24)  # A receiver cannot put us off for longer.
 RETENTION = timedelta(days=30)
 

@@ -130,9 +130,9 @@ def test_what_a_dead_worker_had_in_hand_is_sent_again_when_its_lease_is_over(api
             # As a worker leaves it that was killed while it sent.
             c.execute(
                 "UPDATE webhook_deliveries SET status = 'SENDING', attempt_count = 8, delivered_at = NULL,"
-                " next_attempt_at = read_clock() + interval '45 seconds'"
+                " next_attempt_at = read_clock() + interval '25 seconds'"
             )
-        later(seconds=40)
+        later(seconds=20)
         assert not work_waits()
         later(seconds=6)
         work(pump)
