@@ -48,7 +48,7 @@ def reader(field: str) -> Callable[[bytes], Any]:
             return bodies.parse(raw, check_depth=False)
         except DomainError as refusal:
             data = _decoded(raw, refusal)
-            items = data.pop(field) if isinstance(data, dict) else None
+            items = data.pop(field, None) if isinstance(data, dict) else None
             if not isinstance(items, list) or _fault_in(data) is not None:
                 raise
             return {**data, field: [_fault_in(item) or item for item in items]}

@@ -91,6 +91,14 @@ def test_what_is_no_json_is_an_error_of_the_request(scene: Scene, text: str) -> 
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("value", [r'"\u0000"', r'"\ud800"', "1e999", "9" * 61])
+def test_a_body_without_events_whose_value_cannot_be_kept_is_refused(scene: Scene, value: str) -> None:
+    answer = scene.api.send(
+        "POST", "/v1/events/batch", data=f'{{"name": {value}}}', content_type="application/json"
+    )
+    error_of(answer, 400, "validation_error")
+
+
 def test_a_key_that_occurs_twice_is_one_event_or_a_conflict(scene: Scene) -> None:
     one = scene.body("k", {"type": "purchase", "amount": 10})
     same = {**one, "event_data": {"amount": 10.0, "type": "purchase"}}
