@@ -44,6 +44,11 @@ def run(scope: Scope, action: CompiledAsset, owner: Owner) -> Recorded:
         plan = _plan(scope, action, owner, account, asset, amount, recorded.get("reference_id"))
     except LotsNotLoaded as missing:
         raise NeedsMore(lots=frozenset(((missing.key.owner_id, missing.key.asset_id),))) from None
+    except errors.InsufficientFunds as error:
+        if amount is None:
+            # The bucket holds something, but nothing that the action means: another reference, a due lot.
+            return recorded | ZERO_AMOUNT
+        raise refusal(error) from None
     except errors.DomainError as error:
         raise refusal(error) from None
     if plan is None:

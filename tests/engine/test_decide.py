@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.instants import format_instant
-from app.domain.names import EvaluationStatus, EventErrorCode, EventStatus, SkipReason
+from app.domain.names import Bucket, EvaluationStatus, EventErrorCode, EventStatus, SkipReason
 from app.engine.state import Counter, NeedsMore
 from tests.engine.scenes import Scene, credit, named
 
@@ -141,6 +141,36 @@ def test_nothing_is_no_movement_and_less_than_nothing_fails(scene: Scene, amount
         assert decision.draft.moved == []
     else:
         assert decision.error_code is EventErrorCode.INVALID_AMOUNT
+
+
+def test_all_of_a_reference_under_which_nothing_is_held_is_no_movement() -> None:
+    scene = Scene()
+    miles = scene.asset("MILES", lots=True)
+    scene.person("alice")
+    scene.rule('event.type == "prepare"', credit(miles, "5"),
+               {"type": "HOLD", "asset_id": miles, "reference_id": "trip-1"})
+    scene.rule('event.type == "undo"', *(
+        {"type": type_, "asset_id": miles, "reference_id": "trip-2"} for type_ in ("RELEASE", "VOID_HOLD")
+    ))
+    scene.happens({"type": "prepare"})
+    decision = scene.happens({"type": "undo"})
+    assert decision.status is EventStatus.COMPLETED
+    assert [each["skipped"] for each in decision.evaluations[0].actions] == ["zero_amount", "zero_amount"]
+    assert scene.balance("alice", "MILES", Bucket.HELD) == "5"
+
+
+def test_all_of_a_balance_whose_lots_are_due_is_no_movement() -> None:
+    scene = Scene()
+    miles = scene.asset("MILES", lots=True)
+    scene.person("alice")
+    scene.rule('event.type == "prepare"', credit(miles, "5", expires_at="1h"))
+    scene.rule('event.type == "use"', {"type": "HOLD", "asset_id": miles},
+               {"type": "FORFEIT", "asset_id": miles, "bucket": "AVAILABLE"})
+    scene.happens({"type": "prepare"})
+    scene.passes(hours=1)
+    decision = scene.happens({"type": "use"})
+    assert decision.status is EventStatus.COMPLETED
+    assert [each["skipped"] for each in decision.evaluations[0].actions] == ["zero_amount", "zero_amount"]
 
 
 def test_a_rule_outside_its_window_is_recorded_and_does_nothing(scene: Scene) -> None:
