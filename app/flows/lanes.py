@@ -19,6 +19,7 @@ from app.store import inbox
 
 ROOM_EVENTS_MAX = 2_000  # Events that may wait before a lane adds some (decision C17).
 TURN_SECONDS = 0.5  # Then the worker takes other work; the lane is rung again.
+REST_SECONDS = 0.03  # How long a lane that found no room waits before it looks again.
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
 LOCK_CLASS = 0x466C4C61  # The first of the two numbers of a lane's advisory lock; partitions have another.
 
@@ -38,13 +39,18 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one transaction did: whether more is due, and which partitions have new events."""
+    """What one transaction did: whether more is due, and which partitions have new events.
+
+    `full` says that there was no room for the events of what is due.
+    """
 
     more: bool
     partitions: Collection[int] = ()
+    full: bool = False
 
 
 NOTHING = Turn(more=False)
+FULL = Turn(more=True, full=True)
 Step = Callable[[Connection], Turn]
 
 
@@ -64,6 +70,8 @@ def run(lane: Lane, step: Step, seconds: float = TURN_SECONDS) -> bool:
             return False
         if time.monotonic() > end:
             return True
+        if turn.full:
+            time.sleep(REST_SECONDS)
 
 
 def run_alone(lane: Lane, step: Step) -> None:

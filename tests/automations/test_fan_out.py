@@ -12,7 +12,7 @@ from app.store import inbox
 from tests.api.client import error_of
 from tests.automations.conftest import Stage
 
-CROWD = 730  # Three windows, the last one short.
+CROWD = 330  # Four windows, the last one short.
 NOW = {"type": "immediate"}
 
 
@@ -107,9 +107,9 @@ def test_who_comes_during_the_run_is_not_addressed(stage: Stage, crowd: list[str
 
 def test_events_are_added_only_while_few_wait(stage: Stage, crowd: list[str]) -> None:
     stage.automate(trigger=NOW)
-    lanes.run(Lane.FIRINGS, fan_out.make_due, seconds=60.0)
+    assert lanes.run(Lane.FIRINGS, fan_out.make_due, seconds=0.2) is True
     with db.connection() as c:
-        assert inbox.count(c, CROWD) < fan_out.ROOM_EVENTS_MAX + fan_out.BATCH_EVENTS_MAX <= CROWD + 20
+        assert inbox.count(c, CROWD) < fan_out.ROOM_EVENTS_MAX + fan_out.BATCH_EVENTS_MAX
     stage.time.work()
     assert stage.pings() == Counter(crowd)
 
