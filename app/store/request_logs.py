@@ -19,6 +19,15 @@ UPDATE api_keys SET last_used_at = %(at)s
 WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s::uuid[])
     AND (last_used_at IS NULL OR last_used_at < %(at)s)
 """
+_TRIM = """
+DELETE FROM request_logs l USING (
+    SELECT o.id AS organization_id, old.id FROM organizations o CROSS JOIN LATERAL (
+        SELECT r.id FROM request_logs r
+        WHERE r.organization_id = o.id AND r.id < %(before)s ORDER BY r.id LIMIT %(limit)s) old
+    LIMIT %(limit)s
+) gone
+WHERE l.organization_id = gone.organization_id AND l.id = gone.id
+"""
 _ID = Column("id", "id", "uuid")
 SORTS = {
     "created_at": _ID,
@@ -104,3 +113,8 @@ def order(sort_by: str, *, descending: bool) -> Order:
     """Return the order of a list by a key of SORTS; by time is the order of the ids."""
     columns = (_ID,) if sort_by == "created_at" else (SORTS[sort_by], _ID)
     return Order(columns, descending)
+
+
+def trim(c: Connection, before: UUID, limit: int) -> int:
+    """Delete up to `limit` logs whose time-ordered ids come before `before`, of all organizations."""
+    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount

@@ -1,11 +1,15 @@
 """Request logs and usage: what they hold, and what they never do."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
+from app import db
 from app.api.application import Florin
 from app.api.recorder import BODY_BYTES_MAX, answer_text, body_text
+from app.flows.trim_logs import trim_some
+from app.store import clock
 from tests.api.client import ABSENT, Caller, error_of, walk
 
 
@@ -104,3 +108,16 @@ def test_the_last_use_of_a_key_is_noted(api: Caller, application: Florin) -> Non
     api.program()
     application.server.recorder.flush()
     assert "last_used_at" in walk(api, "/v1/api-keys")[0]
+
+
+def test_logs_are_kept_for_thirty_days_and_no_longer(api: Caller, application: Florin) -> None:
+    api.program()
+    application.server.recorder.flush()
+    assert len(walk(api, "/v1/logs")) == 1
+    for days, left in ((29, 1), (31, 0)):
+        with db.transaction() as c:
+            clock.move_ahead(c, timedelta(days=days))
+        assert trim_some() == 1 - left
+        with db.connection() as c:
+            rows = c.execute("SELECT 1 FROM request_logs WHERE path = '/v1/programs'").fetchall()
+        assert len(rows) == left
