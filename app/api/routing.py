@@ -32,6 +32,7 @@ class Request:
     body: Any
     raw: bytes = b""
     content_type: str = ""
+    accept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

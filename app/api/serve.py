@@ -75,7 +75,7 @@ class Server:
             body = body_of(route, http, raw)
             reply = route.handler(Request(
                 identity.organization_id, identity.api_key_id, request_id, route.operation_id, path, query,
-                body, raw, http.mimetype if raw else "",
+                body, raw, http.mimetype if raw else "", http.headers.get("Accept", ""),
             ))
             response = respond(reply)
         except DomainError as known:

@@ -71,8 +71,11 @@ def _prefix(micros: int) -> int:
 
 
 def lowest_id(instant: datetime) -> UUID:
-    """Return the smallest time-ordered id of `instant`: a bound for ranges over primary keys."""
-    return UUID(int=_prefix((instant - EPOCH) // MICROSECOND))
+    """Return the smallest time-ordered id of `instant`: a bound for ranges over primary keys.
+
+    Nothing is older than 1970; an earlier instant gives the bound of that year's beginning.
+    """
+    return UUID(int=_prefix(max((instant - EPOCH) // MICROSECOND, 0)))
 
 
 def highest_id(instant: datetime) -> UUID:

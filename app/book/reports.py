@@ -1,0 +1,141 @@
+"""Summing up the journal through any instant: whole periods from the roll-ups, the rest from the postings.
+
+    cells through T =   whole months, days and hours before T      (report_cells)
+                      + the hour of T, up to T                     (live)
+                      + entries of earlier hours that are not      (live: sealed after the mark, or unsealed)
+                        rolled up yet
+
+Every entry is in exactly one of the three, as long as one snapshot serves all; so the answer is the same
+whether anything was rolled up or not. Rolling up is app/book/report_rollups.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from app.db import Connection
+from app.domain.ids import highest_id, lowest_id
+from app.domain.names import Bucket, EntryType, OwnerType
+from app.domain.reports import Cell
+
+NO_PROGRAM = UUID(int=0)  # Stands for an entry without a program in the keys of the roll-ups.
+
+# A SETTLE of more than was held takes the difference from the source's AVAILABLE; no other SETTLE debits any.
+RISING: LiteralString = """(e.action_type = 'SETTLE' AND EXISTS (SELECT 1 FROM postings s
+    WHERE s.organization_id = e.organization_id AND s.entry_id = e.id AND s.bucket = 'AVAILABLE'
+        AND s.amount < 0))"""
+
+_KEYS: LiteralString = "asset_id, program_id, action_type, owner_type, bucket, rising"
+
+_MINE: LiteralString = """e.organization_id = %(organization_id)s
+        AND (%(program_id)s::uuid IS NULL OR e.program_id = %(program_id)s)
+        AND (%(asset_id)s::uuid IS NULL OR e.asset_id = %(asset_id)s)"""
+
+# Sealing follows the numbers of transactions, so what is not sealed yet is found from the horizon on.
+UNSEALED: LiteralString = """e.transaction_id >= %(horizon)s
+        AND (SELECT j.sequence_number FROM journal_seals j
+            WHERE j.organization_id = e.organization_id AND j.entry_id = e.id) IS NULL"""
+
+# Entries by their places in the chain, and the postings of entries with their accounts, each found by its
+# key. OFFSET 0 keeps the planner from any other way: its guesses are wrong right after many rows were
+# written, and the other ways are quadratic then.
+SEALED: LiteralString = """
+    SELECT e.* FROM journal_seals m CROSS JOIN LATERAL (
+        SELECT * FROM journal_entries x WHERE x.organization_id = m.organization_id AND x.id = m.entry_id
+        OFFSET 0
+    ) e
+    WHERE m.organization_id = %(organization_id)s AND m.sequence_number > %(mark)s"""
+POSTED: LiteralString = """
+    CROSS JOIN LATERAL (SELECT x.line, x.account_id, x.bucket, x.amount FROM postings x
+        WHERE x.organization_id = e.organization_id AND x.entry_id = e.id OFFSET 0) p
+    CROSS JOIN LATERAL (SELECT x.id, x.owner_type, x.owner_id, x.asset_id FROM accounts x
+        WHERE x.organization_id = e.organization_id AND x.id = p.account_id OFFSET 0) a"""
+
+_CELLS: LiteralString = f"""
+WITH rolled AS (
+    SELECT {_KEYS}, sum(amount) AS amount, sum(entries) AS entries, max(last_at) AS last_at
+    FROM report_cells c
+    WHERE c.organization_id = %(organization_id)s
+        AND ((c.grain = 'MONTH' AND c.period < %(month)s)
+            OR (c.grain = 'DAY' AND c.period >= %(month)s AND c.period < %(day)s)
+            OR (c.grain = 'HOUR' AND c.period >= %(day)s AND c.period < %(hour)s))
+        AND (%(program_id)s::uuid IS NULL OR c.program_id = %(program_id)s)
+        AND (%(asset_id)s::uuid IS NULL OR c.asset_id = %(asset_id)s)
+    GROUP BY {_KEYS}
+), rest AS MATERIALIZED (
+    SELECT e.* FROM journal_entries e
+    WHERE {_MINE} AND e.id >= %(hour_id)s AND e.id <= %(last_id)s
+    UNION ALL
+    {SEALED} AND {_MINE} AND e.id < %(hour_id)s
+    UNION ALL
+    SELECT e.* FROM journal_entries e WHERE {_MINE} AND e.id < %(hour_id)s AND {UNSEALED}
+), live AS (
+    SELECT e.asset_id, COALESCE(e.program_id, %(no_program)s) AS program_id, e.action_type, a.owner_type,
+        p.bucket, {RISING} AS rising, p.amount, p.line, e.created_at
+    FROM rest e {POSTED}
+)
+SELECT {_KEYS}, sum(amount) AS amount, sum(entries)::bigint AS entries, max(last_at) AS last_at
+FROM (
+    SELECT * FROM rolled
+    UNION ALL
+    SELECT {_KEYS}, sum(amount), count(*) FILTER (WHERE line = 1), max(created_at) FROM live GROUP BY {_KEYS}
+) x
+GROUP BY {_KEYS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose entries a report is about: an organization's, or those of one program, of one asset."""
+
+    organization_id: UUID
+    program_id: UUID | None = None
+    asset_id: UUID | None = None
+
+
+_MARKS: LiteralString = """
+SELECT h.transaction_id AS horizon, COALESCE((SELECT m.sequence_number FROM report_marks m
+    WHERE m.organization_id = %(organization_id)s), 0) AS mark
+FROM seal_horizon h
+"""
+
+
+def begin(c: Connection) -> None:
+    """Make the transaction one for reading reports: one snapshot, and plans made for the values at hand.
+
+    A generic plan would not know that nearly everything lies below the marks, and read the whole journal.
+    """
+    c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    c.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
+def marks(c: Connection, organization_id: UUID) -> dict[str, int]:
+    """Return up to which place of the chain the journal is rolled up, and from where it may be unsealed."""
+    row = c.execute(_MARKS, {"organization_id": organization_id}).fetchone()
+    assert row is not None
+    return row
+
+
+def cells_through(c: Connection, scope: Scope, instant: datetime) -> list[Cell]:
+    """Return the sums of all postings up to and including an instant, UTC.
+
+    Needs a transaction that `begin` has begun, so that no entry is rolled up between mark and sums.
+    """
+    hour = instant.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    rows = c.execute(_CELLS, {
+        "organization_id": scope.organization_id, "program_id": scope.program_id,
+        "asset_id": scope.asset_id, "no_program": NO_PROGRAM, **marks(c, scope.organization_id),
+        "month": day.replace(day=1), "day": day, "hour": hour, "hour_id": lowest_id(hour),
+        "last_id": highest_id(instant),
+    }).fetchall()
+    return [_cell(row) for row in rows]
+
+
+def _cell(row: dict[str, Any]) -> Cell:
+    program_id = None if row["program_id"] == NO_PROGRAM else row["program_id"]
+    return Cell(
+        row["asset_id"], program_id, EntryType(row["action_type"]), OwnerType(row["owner_type"]),
+        Bucket(row["bucket"]), row["rising"], row["amount"], row["entries"], row["last_at"],
+    )
