@@ -23,7 +23,7 @@ from app.store.firings import FanOut, Firing
 
 # A live event stands behind what this lane has added: some hundredths of a second of work. While a window is
 # decided the lane rests, so that a broadcast leaves room on the machine as well.
-BATCH_EVENTS_MAX = 100
+BATCH_EVENTS_MAX = 150
 ROOM_EVENTS_MAX = 25
 _NOBODY = UUID(int=0)
 

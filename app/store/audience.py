@@ -1,4 +1,7 @@
-"""The SQL of audiences: a program's participants, window by window in the order of their ids."""
+"""The SQL of audiences: a program's participants, window by window, partition by partition.
+
+A cursor is a participant's id, from which its partition follows.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +16,11 @@ _ENROLLED: LiteralString = """
 WITH w AS MATERIALIZED (
     SELECT participant_id, status, enrolled_at FROM enrollments
     WHERE organization_id = %(organization_id)s AND program_id = %(program_id)s
-        AND participant_id > %(after)s
-    ORDER BY participant_id LIMIT %(limit)s
+        AND (partition_of(participant_id), participant_id) > (partition_of(%(after)s), %(after)s)
+    ORDER BY partition_of(participant_id), participant_id LIMIT %(limit)s
 )
 SELECT w.participant_id, w.enrolled_at, w.status = 'ACTIVE' AND w.enrolled_at <= %(since)s{hints} AS wanted
-FROM w{owners} ORDER BY w.participant_id
+FROM w{owners} ORDER BY partition_of(w.participant_id), w.participant_id
 """
 _OWNERS: LiteralString = (
     " JOIN owners o ON o.organization_id = %(organization_id)s AND o.id = w.participant_id"

@@ -12,7 +12,7 @@ from app.store import inbox
 from tests.api.client import error_of
 from tests.automations.conftest import Stage
 
-CROWD = 330  # Four windows, the last one short.
+CROWD = 330  # Three windows, the last one short.
 NOW = {"type": "immediate"}
 
 
