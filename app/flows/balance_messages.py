@@ -1,6 +1,7 @@
 """The webhook messages of balances (decision F5), made from a plan of the ledger. Pure."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -91,7 +92,7 @@ def _data(
     owner = "group_id" if account.owner_type is OwnerType.GROUP else "participant_id"
     scale = asset.scale
     data: dict[str, Any] = {
-        owner: str(account.owner_id), "program_id": _text(entry.program_id), "asset_id": str(asset.id),
+        owner: str(account.owner_id), "program_id": _text(entry.program_id), "asset_id": _text(asset.id),
         "asset_symbol": asset.symbol, "bucket": str(change[0]),
         "amount": format_amount(abs(change[1]), scale),
         "balance": {
@@ -102,7 +103,7 @@ def _data(
         "description": entry.description or "",
     }
     if entry.rule_id is not None:
-        data["rule_id"] = str(entry.rule_id)
+        data["rule_id"] = _text(entry.rule_id)
     if entry.reference_id is not None:
         data["reference_id"] = entry.reference_id
     if plan.settle is not None and entry is plan.entry:
@@ -124,5 +125,7 @@ def _lots(entry: Entry, plan: Plan, scale: int) -> list[dict[str, str]]:
     ]
 
 
+@lru_cache(maxsize=4096)
 def _text(value: UUID | None) -> str | None:
+    """The text of an id that many messages name."""
     return None if value is None else str(value)

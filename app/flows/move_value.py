@@ -11,7 +11,7 @@ read after them (decision E11). Rendering the answers of the operations is their
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -114,7 +114,7 @@ class Desk:
         subscribed = outbox.read_subscribed(types).get(self.asset.organization_id, frozenset())
         told = self._balance_messages(plan, subscribed)
         # Ids follow the order of telling, which is also that of the sequence numbers.
-        told += [replace(m, id=self.ids.next()) for m in messages if m.type in subscribed]
+        told += [m._replace(id=self.ids.next()) for m in messages if m.type in subscribed]
         self._number(plan, told)
         outbox.insert(self.c, told)
 

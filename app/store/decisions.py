@@ -1,8 +1,7 @@
 """Decisions: what a worker decided about events, written for a whole batch in one statement."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.db import Connection
@@ -19,8 +18,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(o uuid, s bigint, c bigint, at tim
 """
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRow:
+class DecisionRow(NamedTuple):
     """One decision as stored; `evaluations` and `inputs` are packed (docs/explanation/schema.md)."""
 
     organization_id: UUID

@@ -1,9 +1,8 @@
 """The webhook outbox: messages written in the transaction that caused them, then handed to endpoints."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.db import Connection
@@ -76,8 +75,7 @@ ALL_TYPES = frozenset(WebhookType)
 listeners: list[Callable[[], None]] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One webhook event: `data` is its payload, `participant_id` whom it concerns where there is one."""
 
     organization_id: UUID

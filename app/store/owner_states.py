@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -32,11 +33,16 @@ FROM jsonb_to_recordset(%s::jsonb)
 """
 
 
+# A batch has one instant and few rules: their texts are made once.
+_instant = lru_cache(maxsize=64)(datetime.isoformat)
+_id = lru_cache(maxsize=4096)(str)
+
+
 def update_row(
     before: Owner, after: Owner, *, posted_at: datetime | None, active_at: datetime | None, messages: int
 ) -> dict[str, Any]:
     """Return the row that brings an owner from one state to another."""
-    row: dict[str, Any] = {"o": str(after.organization_id), "i": str(after.id), "m": messages}
+    row: dict[str, Any] = {"o": after.organization_id.hex, "i": after.id.hex, "m": messages}
     if after.tags is not before.tags:
         row["t"] = list(after.tags)
     if after.counters is not before.counters:
@@ -44,9 +50,9 @@ def update_row(
     if after.attributes is not before.attributes:
         row["a"] = dict(after.attributes)
     if posted_at is not None:
-        row["p"] = posted_at.isoformat()
+        row["p"] = _instant(posted_at)
     if active_at is not None:
-        row["l"] = active_at.isoformat()
+        row["l"] = _instant(active_at)
     return row
 
 
@@ -71,16 +77,21 @@ def history_row(
     event_seq: int | None = None, program_id: UUID | None = None, api_key_id: UUID | None = None,
 ) -> dict[str, Any]:
     """Return the history row of what one event or API call changed on one owner."""
-    return {
-        "o": str(organization_id), "w": str(owner_id), "i": str(row_id), "at": at.isoformat(),
-        "s": event_seq, "p": str(program_id) if program_id else None,
-        "k": str(api_key_id) if api_key_id else None,
-        "c": [
-            [change.type, change.key, change.operation, change.old, change.new,
-             str(change.rule_id) if change.rule_id else None, *((change.reason,) if change.reason else ())]
-            for change in changes
-        ],
+    row: dict[str, Any] = {
+        "o": organization_id.hex, "w": owner_id.hex, "i": row_id.hex, "at": _instant(at), "s": event_seq,
+        "c": [_change(change) for change in changes],
     }
+    if program_id is not None:
+        row["p"] = program_id.hex
+    if api_key_id is not None:
+        row["k"] = api_key_id.hex
+    return row
+
+
+def _change(change: StateChange) -> list[str | None]:
+    rule = None if change.rule_id is None else _id(change.rule_id)
+    packed = [change.type, change.key, change.operation, change.old, change.new, rule]
+    return packed if change.reason is None else [*packed, change.reason]
 
 
 def insert_history(c: Connection, rows: list[dict[str, Any]]) -> None:
