@@ -1,0 +1,151 @@
+"""Print a report as a table: `report liability --as-of …`; `report check` compares roll-ups with postings."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.book import report_rollups
+from app.book.reports import Scope
+from app.cli.failure import Failure
+from app.db import transaction
+from app.domain.instants import InstantError, format_instant, parse_instant
+from app.domain.periods import Granularity
+from app.flows import reports
+from app.flows.reports import Row, Span
+from app.store import organizations
+
+DIFFERENCES_SHOWN = 20
+_IDS = frozenset({"asset_id", "program_id", "asset_name", "scale"})
+
+
+def main(argv: list[str]) -> int:
+    """Print the report that argv names."""
+    parser = ArgumentParser(prog="dev.py report", description=__doc__)
+    parser.add_argument("name", choices=[*_REPORTS, "check"])
+    parser.add_argument("--organization", type=UUID, help="needed where there are several")
+    parser.add_argument("--program", type=UUID, help="only this program")
+    parser.add_argument("--asset", type=UUID, help="only this asset")
+    parser.add_argument("--as-of", type=_instant, help="an instant such as 2026-01-31T23:59:59Z")
+    parser.add_argument("--from", dest="start", type=_instant, help="the first instant of the window")
+    parser.add_argument("--to", dest="end", type=_instant, help="the last instant of the window")
+    parser.add_argument("--granularity", type=Granularity, choices=list(Granularity), default="month")
+    arguments = parser.parse_args(argv)
+    arguments.organization = arguments.organization or _only_organization()
+    if arguments.name == "check":
+        return _check(arguments.organization)
+    rows = _REPORTS[arguments.name](arguments)
+    print("\n".join(table(rows)) if rows else "Nothing to report.")
+    return 0
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_instant(text)
+    except InstantError as error:
+        raise Failure(str(error)) from None
+
+
+def _only_organization() -> UUID:
+    with transaction() as c:
+        found: list[UUID] = [each["id"] for each in organizations.every(c)]
+    if len(found) != 1:
+        raise Failure(f"There are {len(found)} organizations; name one with --organization.")
+    return found[0]
+
+
+def _scope(arguments: Namespace) -> Scope:
+    return Scope(arguments.organization, arguments.program, arguments.asset)
+
+
+def _span(arguments: Namespace, days: int = 0) -> Span | None:
+    if arguments.start is None and arguments.end is None and days:
+        now = reports.clock(None)
+        return Span(*sorted((now, now + timedelta(days=days))))
+    if arguments.start is None and arguments.end is None:
+        return None
+    if arguments.start is None or arguments.end is None or arguments.start >= arguments.end:
+        raise Failure("--from and --to belong together, and --from is the earlier one.")
+    return Span(arguments.start, arguments.end)
+
+
+def _window(arguments: Namespace, days: int) -> Span:
+    span = _span(arguments, days)
+    assert span is not None
+    return span
+
+
+def _expiry(arguments: Namespace) -> list[Row]:
+    rows = reports.expiration_schedule(
+        _scope(arguments), _window(arguments, 365), Granularity(arguments.granularity)
+    )
+    return [
+        {"asset_symbol": row["asset_symbol"], "expires": place, "amount": amount}
+        for row in rows for place, amount in [
+            ("before", row["expiring_before_window"]),
+            *((bucket["bucket_start"][:10], bucket["amount"]) for bucket in row["buckets"]),
+            ("after", row["expiring_after_window"]), ("never", row["never_expiring"]),
+            ("in all", row["total_outstanding"]),
+        ]
+    ]
+
+
+_REPORTS: dict[str, Callable[[Namespace], list[Row]]] = {
+    "ledger-summary": lambda given: reports.ledger_summary(
+        Scope(given.organization, given.program), _span(given), reports.clock(None)
+    ),
+    "program-activity": lambda given: reports.program_activity(
+        given.organization, _span(given), None, reports.clock(None)
+    ),
+    "liability": lambda given: reports.liability(
+        _scope(given), reports.clock(given.as_of), by_bucket=True
+    ),
+    "liability-rollforward": lambda given: reports.rollforward(_scope(given), _window(given, -30)),
+    "expiration-schedule": _expiry,
+}
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Return rows as lines of a table, without ids; columns that hold nothing but zeros are left out."""
+    names = [
+        name for name in rows[0]
+        if name not in _IDS and any(not _is_zero(row.get(name)) for row in rows)
+    ]
+    texts = [[_text(row.get(name)) for name in names] for row in rows]
+    columns = list(zip(*texts, strict=True))
+    widths = [max(map(len, (name, *column))) for name, column in zip(names, columns, strict=True)]
+    numeric = [all(map(_is_number, column)) for column in columns]
+
+    def line(cells: list[str]) -> str:
+        return "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ).rstrip()
+
+    return [line(names), *map(line, texts)]
+
+
+def _text(value: Any) -> str:
+    return format_instant(value) if isinstance(value, datetime) else "" if value is None else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return not text.strip("-0123456789.")
+
+
+def _is_zero(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and _is_number(value) and not value.strip("-0."))
+
+
+def _check(organization_id: UUID) -> int:
+    """Compare the roll-ups with what the rolled up entries sum up to; exit code 1 for a difference."""
+    with transaction() as c:
+        c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        c.execute("SET LOCAL statement_timeout = 0")
+        found = report_rollups.differences(c, organization_id, DIFFERENCES_SHOWN)
+    for row in found:
+        print(f"{row['grain']} {format_instant(row['period'])} {row['action_type']} {row['owner_type']} "
+              f"{row['bucket']}: rolled up {row['rolled']}, posted {row['posted']}")
+    print(f"The roll-ups {'do NOT agree' if found else 'agree'} with the postings.")
+    return 1 if found else 0

@@ -1,0 +1,160 @@
+"""How long reports take on journals of 100,000 and of 1,000,000 entries, all but a tail rolled up.
+
+Each size is an organization of its own, made by SQL: two years, two programs, two assets, 20,000 people; half
+of the entries have an event. Every figure is the median of five runs. Run it on a scratch database:
+
+    DATABASE_URL=… .venv/bin/python -m bench.reports [entries …]
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import psycopg
+
+from app import db
+from app.book import report_rollups
+from app.book.reports import Scope
+from app.domain.ids import new_id
+from app.domain.periods import Granularity
+from app.flows import reports
+from app.flows.reports import Span, clock
+from app.store import organizations
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+DAYS = 730
+PEOPLE = 20_000
+RUNS = 5
+STEP = 5_000
+TAIL = 2_000  # Entries that are sealed but not rolled up: what a minute of steady traffic leaves.
+
+_SETUP = """
+INSERT INTO owners (organization_id, id, kind)
+    SELECT %(o)s, id, 'PROGRAM' FROM unnest(%(programs)s::uuid[]) id;
+INSERT INTO programs (organization_id, id, name, created_at, updated_at)
+    SELECT %(o)s, id, 'Program', %(start)s, %(start)s FROM unnest(%(programs)s::uuid[]) id;
+INSERT INTO assets (organization_id, id, name, symbol, inventory_mode, issuance_policy, scale,
+    issuance_account, breakage_account, redemption_account, created_at, updated_at)
+    SELECT %(o)s, id, 'Asset', 'A' || n, 'LOT', 'UNLIMITED', 2, -n * 10, -n * 10 - 1, -n * 10 - 2, %(start)s,
+        %(start)s FROM unnest(%(assets)s::uuid[]) WITH ORDINALITY AS a(id, n);
+INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, updated_at)
+    SELECT %(o)s, -n * 10 - k, (ARRAY['SYSTEM_ISSUANCE', 'SYSTEM_BREAKAGE', 'SYSTEM_REDEMPTION'])[k + 1],
+        %(o)s, id, %(start)s
+    FROM unnest(%(assets)s::uuid[]) WITH ORDINALITY AS a(id, n), generate_series(0, 2) k;
+INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, available, updated_at)
+    SELECT %(o)s, i * 10 + n, 'PARTICIPANT', md5(%(o)s::text || i)::uuid, id, i %% 7, %(start)s
+    FROM unnest(%(assets)s::uuid[]) WITH ORDINALITY AS a(id, n), generate_series(1, %(people)s) i;
+"""
+
+# The id of an entry as TimeOrdered makes it: milliseconds, version, microseconds, variant, a number.
+_ENTRIES = """
+CREATE TEMP TABLE made AS
+SELECT i, t, ((lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(us), 3, '0') || '8' || lpad(to_hex(i), 13, '0')
+        || '00')::uuid) AS id,
+    1 + i %% 2 AS asset, 1 + (i / 2) %% 2 AS program, 1 + (i::bigint * 7919 %% %(people)s)::int AS person,
+    i %% 20 AS dice
+FROM (SELECT i, t, floor(extract(epoch FROM t) * 1000)::bigint AS ms,
+        (floor(extract(epoch FROM t) * 1000000)::bigint %% 1000)::int AS us
+    FROM (SELECT i, %(start)s + i * (interval '730 days' / %(count)s) AS t
+        FROM generate_series(1, %(count)s) i) x) y;
+INSERT INTO journal_entries (organization_id, id, program_id, asset_id, action_type, event_seq, created_at)
+SELECT %(o)s, id, (%(programs)s::uuid[])[program], (%(assets)s::uuid[])[asset],
+    CASE WHEN dice < 12 THEN 'CREDIT' WHEN dice < 16 THEN 'REDEMPTION' WHEN dice < 18 THEN 'EXPIRATION'
+        WHEN dice < 19 THEN 'HOLD' ELSE 'ADJUST_DEBIT' END, NULL, t
+FROM made;
+INSERT INTO postings (organization_id, entry_id, line, account_id, bucket, amount)
+SELECT %(o)s, id, line, account, bucket, amount FROM made CROSS JOIN LATERAL (VALUES
+    (1, CASE WHEN dice < 12 THEN -asset * 10 ELSE person * 10 + asset END, 'AVAILABLE', -(1 + i %% 500)),
+    (2, CASE WHEN dice < 12 OR dice = 18 THEN person * 10 + asset WHEN dice < 16 THEN -asset * 10 - 2
+        WHEN dice < 18 THEN -asset * 10 - 1 ELSE -asset * 10 END,
+        CASE WHEN dice = 18 THEN 'HELD' ELSE 'AVAILABLE' END, 1 + i %% 500)
+) p(line, account, bucket, amount);
+INSERT INTO journal_seals (organization_id, sequence_number, entry_id, entry_hash, sealed_at)
+SELECT %(o)s, i, id, sha256(''), t FROM made;
+INSERT INTO lots (organization_id, id, account_id, entry_id, program_id, bucket, amount, remaining,
+    created_at, expires_at)
+SELECT %(o)s, id, person * 10 + asset, id, (%(programs)s::uuid[])[program], 'AVAILABLE', 10,
+    CASE WHEN i %% 4 = 0 THEN 10 ELSE 0 END, t, %(now)s + (i %% 700 + 1) * interval '1 day'
+FROM made WHERE dice < 12;
+INSERT INTO events (organization_id, seq, id, program_id, event_type, participant_id, idempotency_key,
+    event_timestamp, created_at, event_data, partition)
+SELECT %(o)s, nextval('event_seq'), id, (%(programs)s::uuid[])[program], 'EXTERNAL', %(o)s, i::text, t, t,
+    '{"amount": 10}', 0
+FROM made WHERE i %% 2 = 0;
+DROP TABLE made;
+"""
+
+_SETTLED = "UPDATE seal_horizon SET transaction_id = pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
+def make(count: int) -> UUID:
+    """Make an organization with a journal of `count` entries, sealed, all but the tail rolled up."""
+    organization_id = new_id()
+    values = {
+        "o": organization_id, "programs": [new_id(), new_id()], "assets": [new_id(), new_id()],
+        "start": START, "people": PEOPLE, "count": count, "now": clock(None),
+    }
+    with db.transaction() as c:
+        c.execute("SET LOCAL statement_timeout = 0")
+        organizations.insert(
+            c, organization_id=organization_id, name="Bench", rate_limit_per_second=0, rate_limit_burst=0,
+            now=db.read_clock(c),
+        )
+        psycopg.ClientCursor(c).execute(_SETUP + _ENTRIES, values)
+    with db.transaction() as c:
+        c.execute(_SETTLED)
+    began = time.perf_counter()
+    for place in range(0, count - TAIL, STEP):
+        with db.transaction() as c:
+            report_rollups.roll_up(c, organization_id, min(STEP, count - TAIL - place))
+    print(f"rolled up {count - TAIL:,} entries in {time.perf_counter() - began:.1f} s")
+    with db.connection() as c:
+        for table in ("journal_entries", "postings", "journal_seals", "lots", "events", "accounts"):
+            c.execute(f"ANALYZE {table}")  # type: ignore[arg-type]
+    return organization_id
+
+
+def cases(organization_id: UUID) -> dict[str, Callable[[], object]]:
+    """Return the reports to measure, at awkward instants."""
+    scope = Scope(organization_id)
+    odd = START + timedelta(days=500, hours=7, minutes=13, microseconds=77)
+    span = Span(START + timedelta(days=91, minutes=1), odd)
+    ahead = Span(clock(None), clock(None) + timedelta(days=365))
+    return {
+        "ledger summary": lambda: reports.ledger_summary(scope, None, clock(None)),
+        "ledger summary, window": lambda: reports.ledger_summary(scope, span, clock(None)),
+        "program activity": lambda: reports.program_activity(organization_id, None, None, clock(None)),
+        "program activity, window": lambda: reports.program_activity(
+            organization_id, span, None, clock(None)
+        ),
+        "liability": lambda: reports.liability(scope, clock(None)),
+        "liability, as_of, by bucket": lambda: reports.liability(scope, odd, by_bucket=True),
+        "liability rollforward": lambda: reports.rollforward(scope, span),
+        "expiration schedule": lambda: reports.expiration_schedule(scope, ahead, Granularity.MONTH),
+    }
+
+
+def measure(run: Callable[[], object]) -> float:
+    """Return the median time of a report in milliseconds."""
+    times = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+def main(sizes: list[int]) -> None:
+    """Print a table: a report a row, a size a column."""
+    columns = [{name: measure(run) for name, run in cases(make(size)).items()} for size in sizes]
+    print(f"{'report (median of 5, ms)':<30}" + "".join(f"{size:>12,}" for size in sizes) + f"{'growth':>9}")
+    for name in columns[0]:
+        growth = columns[-1][name] / columns[0][name]
+        print(f"{name:<30}" + "".join(f"{column[name]:>12.0f}" for column in columns) + f"{growth:>8.1f}x")
+
+
+if __name__ == "__main__":
+    main([int(each.replace("_", "")) for each in sys.argv[1:]] or [100_000, 1_000_000])
