@@ -31,6 +31,9 @@ _OPTIONS = " ".join(
         "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
         "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT_SECONDS}s",
         "plan_cache_mode": "force_generic_plan",
+        # Generic plans are made once, often while a table is still small or never analyzed; a sequential
+        # scan chosen then becomes quadratic as the table grows. Every statement of ours has its index.
+        "enable_seqscan": "off",
         "jit": "off",
         "timezone": "UTC",
     }.items()

@@ -25,12 +25,14 @@ CROSS JOIN LATERAL (SELECT * FROM accounts a
     WHERE a.organization_id = k.o AND a.owner_id = k.w AND a.asset_id = k.a AND a.id > 0 OFFSET 0) a
 """
 
+# No condition on the number: the system's accounts belong to the organization, which is never asked for here,
+# and with one the planner takes the primary key, which is every account of the organization.
 _OF_OWNERS = """
 SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
     a.overdrawn
 FROM jsonb_to_recordset(%(owners)s::jsonb) AS k(o uuid, w uuid)
 CROSS JOIN LATERAL (SELECT * FROM accounts a
-    WHERE a.organization_id = k.o AND a.owner_id = k.w AND a.id > 0 OFFSET 0) a
+    WHERE a.organization_id = k.o AND a.owner_id = k.w OFFSET 0) a
 """
 
 LOT_COLUMNS = """l.organization_id, l.id, l.account_id, l.entry_id, l.program_id, l.parent_lot_id, l.bucket,

@@ -92,7 +92,7 @@ class Postgres:
             "max_wal_size": f"{_within(disk_mb // 20, WAL_MB_MIN, WAL_MB_MAX)}MB",
             "checkpoint_timeout": "15min",
             "random_page_cost": "1.1",
-            "autovacuum_naptime": "15s",
+            "autovacuum_naptime": "5s",
             "log_min_duration_statement": "2s",
         }
 

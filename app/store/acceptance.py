@@ -12,18 +12,28 @@ SELECT id, status, on_unknown_participant FROM programs
 WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s::uuid[])
 """
 
-_BY_EXTERNAL_ID = """
-SELECT p.id, p.external_id, e.program_id FROM participants p
-LEFT JOIN enrollments e ON e.organization_id = p.organization_id AND e.participant_id = p.id
-    AND e.program_id = ANY(%(programs)s::uuid[]) AND e.status = 'ACTIVE'
-WHERE p.organization_id = %(organization_id)s AND p.external_id = ANY(%(external_ids)s::text[])
+# Equalities for each one asked for, kept apart by OFFSET 0: whatever the planner believes about the size of the
+# tables, it looks every row up by its whole key.
+_ENROLLED = """
+LEFT JOIN LATERAL (SELECT e.program_id FROM enrollments e
+    WHERE e.organization_id = %(organization_id)s AND e.participant_id = p.id AND e.status = 'ACTIVE'
+        AND e.program_id = ANY(%(programs)s::uuid[]) OFFSET 0) e ON true
 """
 
-_BY_ID = """
-SELECT p.id, p.external_id, e.program_id FROM participants p
-LEFT JOIN enrollments e ON e.organization_id = p.organization_id AND e.participant_id = p.id
-    AND e.program_id = ANY(%(programs)s::uuid[]) AND e.status = 'ACTIVE'
-WHERE p.organization_id = %(organization_id)s AND p.id = ANY(%(ids)s::uuid[])
+_BY_EXTERNAL_ID = f"""
+SELECT p.id, p.external_id, e.program_id
+FROM unnest(%(external_ids)s::text[]) AS x(external_id)
+CROSS JOIN LATERAL (SELECT p.id, p.external_id FROM participants p
+    WHERE p.organization_id = %(organization_id)s AND p.external_id = x.external_id OFFSET 0) p
+{_ENROLLED}
+"""
+
+_BY_ID = f"""
+SELECT p.id, p.external_id, e.program_id
+FROM unnest(%(ids)s::uuid[]) AS x(id)
+CROSS JOIN LATERAL (SELECT p.id, p.external_id FROM participants p
+    WHERE p.organization_id = %(organization_id)s AND p.id = x.id OFFSET 0) p
+{_ENROLLED}
 """
 
 _CREATE = """

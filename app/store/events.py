@@ -123,6 +123,13 @@ LEFT JOIN partition_leases l ON l.partition = e.partition AND i.position IS NOT 
 """
 
 
+# Each id looked up by its whole key, whatever the planner believes about the size of the table.
+FROM_IDS: LiteralString = FROM.replace("FROM events e", """
+FROM unnest(%(ids)s::uuid[]) AS x(id)
+CROSS JOIN LATERAL (SELECT * FROM events e
+    WHERE e.organization_id = %(organization_id)s AND e.id = x.id OFFSET 0) e""")
+
+
 def insert_rows(c: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Insert events with their inbox rows; returns `id` and `partition` of those that were new."""
     return c.execute(INSERT, {"rows": dumps(rows)}).fetchall()
@@ -161,7 +168,7 @@ def insert_batch(
 def existing(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
     """Return the stored events among `ids`, with their status, by id."""
     rows = c.execute(
-        f"SELECT {COLUMNS} {FROM} WHERE e.organization_id = %s AND e.id = ANY(%s)", (organization_id, ids)
+        f"SELECT {COLUMNS} {FROM_IDS}", {"organization_id": organization_id, "ids": ids}
     ).fetchall()
     return {row["id"]: row for row in rows}
 
