@@ -8,7 +8,7 @@ import gc
 
 import dramatiq
 
-THRESHOLDS = (50_000, 20, 100)
+THRESHOLDS = (500_000, 20, 100)  # More than the live objects of a batch: only cycles get that far.
 
 
 class Collection(dramatiq.Middleware):

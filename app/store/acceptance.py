@@ -12,7 +12,7 @@ SELECT id, status, on_unknown_participant FROM programs
 WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s::uuid[])
 """
 
-# Equalities for each one asked for, kept apart by OFFSET 0: whatever the planner believes about the size of the
+# Equalities for each one asked for, kept apart by OFFSET 0: whatever the planner believes of the size of the
 # tables, it looks every row up by its whole key.
 _ENROLLED = """
 LEFT JOIN LATERAL (SELECT e.program_id FROM enrollments e
