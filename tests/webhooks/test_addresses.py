@@ -72,8 +72,9 @@ def test_a_url_of_another_kind_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", [
-    "https://example.com", "HTTPS://EXAMPLE.com./x?y=%20&z=[1]", "https://8.8.8.8:8443/", "https://x_y.example.com",
-    "https://[2606:4700::1111]/", "https://xn--e1afmkfd.xn--p1ai/", "https://a.b.c.example.com:443/a/b;c=d,e~f",
+    "https://example.com", "HTTPS://EXAMPLE.com./x?y=%20&z=[1]", "https://8.8.8.8:8443/",
+    "https://x_y.example.com", "https://[2606:4700::1111]/", "https://xn--e1afmkfd.xn--p1ai/",
+    "https://a.b.c.example.com:443/a/b;c=d,e~f",
 ])
 def test_a_public_url_is_taken(url: str) -> None:
     assert not refused(url)

@@ -130,7 +130,8 @@ def test_a_connection_is_used_again_and_a_stale_one_is_replaced_without_a_failur
             assert sender.send(job(there.url)).delivered
         # A connection that is closed just when the next message comes: the message goes out anew.
         there.answer = accept
-        assert sender.send(job(there.url)).delivered
+        for _ in range(2):  # The first may have met a closing connection; the second leaves an open one.
+            assert sender.send(job(there.url)).delivered
         before = len(there.received)
         answers = iter([drop, accept])
         there.answer = lambda handler: next(answers)(handler)
