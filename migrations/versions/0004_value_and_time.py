@@ -181,7 +181,8 @@ CREATE TABLE automations (
     PRIMARY KEY (organization_id, id),
     FOREIGN KEY (organization_id, program_id) REFERENCES programs
 );
-CREATE INDEX automations_refresh ON automations (refresh_at) WHERE status = 'active' AND refresh_at IS NOT NULL;
+CREATE INDEX automations_refresh ON automations (refresh_at)
+    WHERE status = 'active' AND refresh_at IS NOT NULL;
 CREATE INDEX automations_thresholds ON automations (organization_id)
     WHERE status = 'active' AND schedule_type = 'THRESHOLD';
 CREATE UNIQUE INDEX automations_name ON automations (organization_id, program_id, name)
@@ -250,8 +251,8 @@ CREATE INDEX automation_subscriptions_list ON automation_subscriptions (organiza
 CREATE INDEX automation_subscriptions_due ON automation_subscriptions (next_trigger_at, organization_id, id)
     WHERE status = 'active' AND next_trigger_at IS NOT NULL;
 
--- The partition in which an owner's events run, as app/domain/ids.py computes it. Fan-outs go through a program's
--- participants partition by partition: what one window adds is then decided in one batch, not in sixty-four.
+-- The partition in which an owner's events run, as app/domain/ids.py computes it. Fan-outs go through a
+-- program's participants partition by partition: what one window adds is decided in one batch, not in 64.
 CREATE FUNCTION partition_of(owner_id uuid) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN get_byte(uuid_send(owner_id), 14) % 64;
 CREATE INDEX enrollments_partition ON enrollments
