@@ -10,6 +10,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -22,6 +23,7 @@ from app.domain.events import Event
 from app.domain.names import EventErrorCode
 from app.flows import process
 from app.store import inbox, leases
+from app.store.inbox import Claimed
 from app.store.leases import Lease
 
 BATCH_EVENTS_MAX = 250  # Bounds how long owners stay locked: about 20 ms of work.
@@ -90,63 +92,87 @@ def drain(partition: int, *, full: bool = False) -> bool:
         if getattr(_thread, "lost_connection", False):
             leases.forgive(c, worker_name())
             _thread.lost_connection = False
-        if not leases.acquire(c, partition):
-            return True
+        held = True
         try:
-            return _Drain(c, partition).run(full)
+            stay = _Drain(c, partition, full)
+            held = stay.enter()
+            return stay.run() if held else True
         except psycopg.OperationalError:
             _thread.lost_connection = True
-            if not c.closed:
+            if held and not c.closed:
                 leases.clear(c, partition)
             raise
         finally:
-            if not c.closed and not c.broken:
+            if held and not c.closed and not c.broken:
                 leases.release(c, partition)
 
 
 class _Drain:
     """One stay in one partition."""
 
-    def __init__(self, c: Connection, partition: int) -> None:
+    def __init__(self, c: Connection, partition: int, full: bool) -> None:
         self.c = c
         self.partition = partition
+        self.after = 0 if full else low_marks.after(partition)
+        self.lease: Lease | None = None
+        self.claimed: Claimed | None = None
         self.worker = worker_name()
         self.numbers = account_numbers()
         # Owners whose event failed in this stay: their later events stay in the inbox.
         self.stuck: set[UUID] = set()
 
-    def run(self, full: bool) -> bool:
+    def enter(self) -> bool:
+        """Take the partition, look for what a dead worker left and claim, in one round trip.
+
+        Each statement sees what was committed before it, so the claim sees what the last holder committed.
+        False where somebody else holds the partition, and goes on doing so for a moment.
+        """
+        with self.c.pipeline():
+            lock = leases.start_acquire(self.c, self.partition)
+            lease = leases.start_left_behind(self.c, self.partition)
+            claim = self.start_claim()
+        row = lock.fetchone()
+        if row is not None and row["mine"]:
+            self.lease = leases.read_left_behind(lease)
+            self.claimed = inbox.read_claim(claim, BATCH_EVENTS_MAX)
+            return True
+        if not leases.acquire(self.c, self.partition):
+            return False
+        self.lease = leases.left_behind(self.c, self.partition)
+        return True
+
+    def start_claim(self) -> Any:
+        return inbox.start_claim(self.c, self.partition, after=self.after, limit=BATCH_EVENTS_MAX)
+
+    def run(self) -> bool:
         deadline = time.monotonic() + DRAIN_SECONDS
-        lease = leases.left_behind(self.c, self.partition)
-        if lease is not None:
-            self.recover(lease)
-        after = 0 if full or lease is not None else low_marks.after(self.partition)
+        if self.lease is not None:
+            self.recover(self.lease)
+            self.after, self.claimed = 0, None
         while True:
-            events = inbox.claim(self.c, self.partition, after=after, limit=BATCH_EVENTS_MAX)
-            if not events:
-                window_end = inbox.last_in_window(self.c, self.partition, after)
+            claimed = self.claimed or inbox.read_claim(self.start_claim(), BATCH_EVENTS_MAX)
+            self.claimed = None
+            if not claimed.events:
+                window_end = inbox.last_in_window(self.c, self.partition, self.after)
                 if window_end is None:
                     return False
-                after = window_end
+                self.after = window_end
                 continue
-            self.work_off(events)
+            self.work_off(claimed.events)
             self.stuck.clear()
-            after = events[-1].position
-            low_marks.note(self.partition, after)
-            if len(events) < BATCH_EVENTS_MAX and not self.blocks(after):
+            self.after = claimed.events[-1].position
+            low_marks.note(self.partition, self.after)
+            if not claimed.more:
                 return False
             if time.monotonic() > deadline:
                 return True
-
-    def blocks(self, after: int) -> bool:
-        """Say whether the claim was short because its window was full of blocked owners' events."""
-        return inbox.last_in_window(self.c, self.partition, after) is not None
 
     def recover(self, lease: Lease) -> None:
         """Run what a dead worker had in hand once more, event by event, each under a mark of its own."""
         log.warning("lease_left_behind", partition=self.partition, worker=lease.worker, alone=lease.alone)
         deaths = lease.crashes + 1 if lease.alone else 0
-        for event in inbox.claim(self.c, self.partition, after=lease.first - 1, limit=BATCH_EVENTS_MAX):
+        left = inbox.claim(self.c, self.partition, after=lease.first - 1, limit=BATCH_EVENTS_MAX)
+        for event in left.events:
             if event.position > lease.last:
                 break
             if deaths >= LONE_DEATHS_MAX and event.position == lease.first:

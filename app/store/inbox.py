@@ -1,7 +1,7 @@
 """The inbox: claiming waiting events in order, blocking owners that wait for a retry, counting."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.db import Connection
 from app.domain.events import Event
@@ -17,7 +17,7 @@ WITH w AS MATERIALIZED (
 )
 SELECT w.position, w.attempts, w.owner_id, e.organization_id, e.seq, e.id, e.program_id, e.event_type,
     e.participant_id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key, e.event_timestamp,
-    e.created_at, e.event_data, e.depth
+    e.created_at, e.event_data, e.depth, (SELECT count(*) FROM w) AS seen
 FROM (SELECT * FROM w
       WHERE NOT EXISTS (SELECT 1 FROM blocked_owners b
           WHERE b.owner_id = w.owner_id AND b.until > (SELECT read_clock()))
@@ -27,15 +27,30 @@ ORDER BY w.position
 """
 
 
-def claim(
-    c: Connection, partition: int, *, after: int, limit: int, window: int = WINDOW
-) -> list[Event]:
+class Claimed(NamedTuple):
+    """Waiting events in order; `more` says that others may stand behind the rows that were looked at."""
+
+    events: list[Event]
+    more: bool
+
+
+def claim(c: Connection, partition: int, *, after: int, limit: int) -> Claimed:
     """Return the next waiting events of a partition, in order, without those of blocked owners."""
-    rows = c.execute(
-        _CLAIM,
-        {"partition": partition, "after": after, "limit": limit, "window": max(window, limit)},
-    ).fetchall()
-    return [_event(row) for row in rows]
+    return read_claim(start_claim(c, partition, after=after, limit=limit), limit)
+
+
+def start_claim(c: Connection, partition: int, *, after: int, limit: int) -> Any:
+    """Start the query of `claim`, for use in a pipeline."""
+    return c.execute(
+        _CLAIM, {"partition": partition, "after": after, "limit": limit, "window": max(WINDOW, limit)}
+    )
+
+
+def read_claim(cursor: Any, limit: int) -> Claimed:
+    """Finish the query of `claim`. Where no event was found, `more` is not known and False."""
+    rows = cursor.fetchall()
+    more = bool(rows) and (len(rows) == limit or rows[0]["seen"] >= WINDOW)
+    return Claimed([_event(row) for row in rows], more)
 
 
 def _event(row: dict[str, Any]) -> Event:

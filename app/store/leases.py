@@ -1,6 +1,7 @@
 """Partitions: who drains one, and what was in hand when a worker died."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -19,6 +20,11 @@ class Lease:
     last: int
     alone: bool
     crashes: int
+
+
+def start_acquire(c: Connection, partition: int) -> Any:
+    """Start taking the partition without waiting, for use in a pipeline; the row's `mine` tells."""
+    return c.execute("SELECT pg_try_advisory_lock(%s, %s) AS mine", (LOCK_CLASS, partition))
 
 
 def acquire(c: Connection, partition: int) -> bool:
@@ -42,11 +48,21 @@ def release(c: Connection, partition: int) -> None:
 
 def left_behind(c: Connection, partition: int) -> Lease | None:
     """Return the batch that a former holder did not finish, None where it finished in order."""
-    row = c.execute(
+    return read_left_behind(start_left_behind(c, partition))
+
+
+def start_left_behind(c: Connection, partition: int) -> Any:
+    """Start the query of `left_behind`, for use in a pipeline."""
+    return c.execute(
         "SELECT worker, from_position, to_position, alone, crashes FROM partition_leases"
         " WHERE partition = %s AND worker IS NOT NULL",
         (partition,),
-    ).fetchone()
+    )
+
+
+def read_left_behind(cursor: Any) -> Lease | None:
+    """Finish the query of `left_behind`."""
+    row = cursor.fetchone()
     if row is None:
         return None
     return Lease(row["worker"], row["from_position"], row["to_position"], row["alone"], row["crashes"])
