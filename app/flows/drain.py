@@ -26,7 +26,7 @@ from app.store import inbox, leases
 from app.store.inbox import Claimed
 from app.store.leases import Lease
 
-BATCH_EVENTS_MAX = 250  # Bounds how long owners stay locked: about 20 ms of work.
+BATCH_EVENTS_MAX = 400  # Bounds how long owners stay locked while much waits: some tens of milliseconds.
 DRAIN_SECONDS = 0.5  # Then other partitions get a turn.
 ATTEMPTS_MAX = 5
 LONE_DEATHS_MAX = 2  # Workers that may die over one event that runs alone (decision C5).
