@@ -1,0 +1,1 @@
+"""Benchmarks and chaos at a tiny size: each command runs, and its checks hold and can fail."""
