@@ -149,7 +149,8 @@ def release_group_balance(request: Request) -> Reply:
 
 @route(
     "POST", "/v1/groups/{id}/balances/forfeit", summary="Forfeit a group's value", tag=_TAG,
-    body=models.Forfeit, responses={200: models.Handled}, example=_FORFEIT, errors=_HOLDING,
+    body=models.Forfeit, responses={200: models.Handled}, example=_FORFEIT,
+    errors=[*_HOLDING, errors.GroupArchived],
 )
 def forfeit_group_balance(request: Request) -> Reply:
     """Take a group's value away."""
@@ -158,7 +159,8 @@ def forfeit_group_balance(request: Request) -> Reply:
 
 @route(
     "POST", "/v1/groups/{id}/balances/void-hold", summary="Void a group's provisional credits", tag=_TAG,
-    body=models.VoidHold, responses={200: models.Handled}, errors=_HOLDING,
+    body=models.VoidHold, responses={200: models.Handled},
+    errors=[*_HOLDING, errors.GroupArchived],
     example={**_NAMED, "reference_id": "auth-7731", "description": "Purchase cancelled"},
 )
 def void_group_hold(request: Request) -> Reply:

@@ -71,8 +71,9 @@ def handle(call: Call, wanted: Handling, key: str | None, request_hash: bytes) -
 def _handle(c: Connection, call: Call, wanted: Handling) -> dict[str, Any]:
     is_void = wanted.operation is Operation.VOID_HOLD
     desk = open_desk(c, call, [wanted.owner_id], wallet=is_void, first_lots=FIRST_LOTS)
-    # Taking value away stays possible for suspended and closed participants (decision E7).
-    if wanted.operation in (Operation.HOLD, Operation.RELEASE):
+    # Taking value away stays possible for suspended and closed participants (decision E7); an archived
+    # group keeps what it has.
+    if wanted.kind is OwnerType.GROUP or wanted.operation in (Operation.HOLD, Operation.RELEASE):
         refuse_inactive_owner(c, desk.owners[wanted.owner_id], call.program_id)
     plan = desk.plan(lambda: _plan(desk, wanted))
     desk.write(plan)

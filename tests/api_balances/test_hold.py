@@ -159,6 +159,18 @@ def test_of_the_inactive_value_can_be_taken_but_not_moved(lot_shop: Shop, status
     assert lot_shop.balance()["available"] == "0.00"
 
 
+def test_an_archived_group_keeps_its_value(lot_shop: Shop) -> None:
+    path = f"/v1/groups/{lot_shop.api.group(lot_shop.person)}"
+    lot_shop.api.post(f"{path}/balances/adjust", lot_shop.body(type="CREDIT", amount="10"))
+    lot_shop.api.delete(path)
+    for name, more in (
+        ("adjust", {"type": "DEBIT", "amount": "1"}), ("hold", {}), ("release", {}),
+        ("forfeit", {"bucket": "AVAILABLE"}), ("void-hold", {"reference_id": "r"}),
+    ):
+        error_of(lot_shop.api.post(f"{path}/balances/{name}", lot_shop.body(**more)), 409, "group_archived")
+    assert lot_shop.api.get(path).json["balances"] == {lot_shop.asset: "10.00"}
+
+
 def test_a_frozen_enrollment_counts_as_inactive(shop: Shop) -> None:
     person = shop.api.participant("eve", program_id=shop.program)
     shop.api.patch(f"/v1/programs/{shop.program}/participants/{person}", {"status": "FROZEN"})
