@@ -107,6 +107,24 @@ def get_liability_rollforward(request: Request) -> Reply:
 
 
 @route(
+    "GET", "/v1/reports/deferred-revenue", summary="Revenue deferred and recognised", tag=_TAG,
+    query=models.DeferredRevenueQuery, responses={200: models.DeferredRevenue}, errors=[NotFound],
+    description=(
+        "The rollforward of one asset in money, at the value of a unit that you state: what issuing "
+        "deferred, what redemptions (net of reversals) and breakage (expired and forfeited) recognised. Products "
+        f"are exact, never rounded. {_CSV}"
+    ),
+)
+def get_deferred_revenue(request: Request) -> Reply:
+    """Show revenue deferred and recognised."""
+    query: models.DeferredRevenueQuery = request.query
+    scope = Scope(request.organization_id, query.program_id, query.asset_id)
+    rows = reports.deferred_revenue(scope, Span(query.from_, query.to), query.point_value)
+    columns = tuple(models.DeferredRevenueRow.model_fields)
+    return table(request, "deferred-revenue", rows, columns, query.to, sort_key)
+
+
+@route(
     "GET", "/v1/reports/expiration-schedule", summary="What expires when", tag=_TAG,
     query=models.ExpirationQuery, responses={200: models.ExpirationSchedule},
     errors=[NotFound, LotAssetRequired],

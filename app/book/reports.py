@@ -55,12 +55,17 @@ POSTED: LiteralString = """
 _CELLS: LiteralString = f"""
 WITH rolled AS (
     SELECT {_KEYS}, sum(amount) AS amount, sum(entries) AS entries, max(last_at) AS last_at
-    FROM report_cells c
-    WHERE c.organization_id = %(organization_id)s
-        AND ((c.grain = 'MONTH' AND c.period < %(month)s)
-            OR (c.grain = 'DAY' AND c.period >= %(month)s AND c.period < %(day)s)
-            OR (c.grain = 'HOUR' AND c.period >= %(day)s AND c.period < %(hour)s))
-        AND (%(program_id)s::uuid IS NULL OR c.program_id = %(program_id)s)
+    FROM (
+        SELECT * FROM report_cells x WHERE x.organization_id = %(organization_id)s
+            AND x.grain = 'MONTH' AND x.period < %(month)s
+        UNION ALL
+        SELECT * FROM report_cells x WHERE x.organization_id = %(organization_id)s
+            AND x.grain = 'DAY' AND x.period >= %(month)s AND x.period < %(day)s
+        UNION ALL
+        SELECT * FROM report_cells x WHERE x.organization_id = %(organization_id)s
+            AND x.grain = 'HOUR' AND x.period >= %(day)s AND x.period < %(hour)s
+    ) c
+    WHERE (%(program_id)s::uuid IS NULL OR c.program_id = %(program_id)s)
         AND (%(asset_id)s::uuid IS NULL OR c.asset_id = %(asset_id)s)
     GROUP BY {_KEYS}
 ), rest AS MATERIALIZED (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -14,13 +15,13 @@ from uuid import UUID
 from app.book import report_expiry, report_holders, reports
 from app.book.reports import Scope
 from app.db import Connection, read_clock, transaction
-from app.domain.amounts import ZERO, format_amount
+from app.domain.amounts import EXACT, ZERO, format_amount, format_plain
 from app.domain.errors import LotAssetRequired, NotFound, ValidationError
 from app.domain.ids import EPOCH, MICROSECOND
 from app.domain.instants import format_instant
 from app.domain.names import InventoryMode
 from app.domain.periods import Granularity, starts
-from app.domain.reports import Cell, Subject, Totals, by_subject, total
+from app.domain.reports import Cell, Line, Subject, Totals, by_subject, total
 from app.store import report_names
 
 PERIODS_MAX = 1200  # Three years of days; more than that is no schedule but a dump.
@@ -92,6 +93,36 @@ def rollforward(scope: Scope, span: Span) -> list[Row]:
             for line, amount in closing.since(opening).lines.items():
                 row[str(line)] = format_amount(amount, row["scale"])
             rows.append(row)
+    return sorted(rows, key=sort_key)
+
+
+def deferred_revenue(scope: Scope, span: Span, point_value: Decimal) -> list[Row]:
+    """Return what the liability is worth at a value per unit, deferred and recognised in a window.
+
+    The product is exact, not rounded. Redemptions are net of reversals; breakage is what expired or was
+    forfeited; all else that moved the liability is `other`.
+    """
+    def worth(*amounts: Decimal) -> str:
+        return format_plain(EXACT.multiply(total(amounts), point_value))
+
+    with snapshot(scope) as c:
+        names = _Names(c, scope.organization_id)
+        before = by_subject(reports.cells_through(c, scope, span.start - MICROSECOND))
+        after = by_subject(reports.cells_through(c, scope, span.end))
+    rows = []
+    for subject, cells in after.items():
+        opening, closing = Totals(before.get(subject, ())), Totals(cells)
+        moved = closing.since(opening)
+        redeemed = total((moved.lines[Line.REDEEMED], moved.lines[Line.REDEMPTION_REVERSALS]))
+        broken = total((moved.lines[Line.EXPIRED], moved.lines[Line.FORFEITED]))
+        rest = total((moved.balance, *map(EXACT.minus, (moved.issued, redeemed, broken))))
+        rows.append({
+            **names.of(subject), "point_value": format_plain(point_value),
+            "opening_deferred": worth(opening.balance), "deferred": worth(moved.issued),
+            "recognised_redemptions": worth(EXACT.minus(redeemed)),
+            "recognised_breakage": worth(EXACT.minus(broken)),
+            "other": worth(rest), "closing_deferred": worth(closing.balance),
+        })
     return sorted(rows, key=sort_key)
 
 

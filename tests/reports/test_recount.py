@@ -118,6 +118,39 @@ def test_the_lines_of_every_month_lead_from_opening_to_closing(facts: Journal, a
     assert len(closing) > len(facts.programs)
 
 
+def test_deferred_revenue(facts: Journal, api: Caller) -> None:
+    start, end = WINDOWS[1]
+    value = Decimal("0.0125")
+    answer = api.get(
+        "/v1/reports/deferred-revenue", from_=format_instant(start), to=format_instant(end),
+        asset_id=facts.assets[0], point_value=value,
+    )
+    expected = {
+        program and str(program): row
+        for (asset, program), row in recount.rollforward(facts.facts, start, end).items()
+        if asset == facts.assets[0]
+    }
+    assert {row.get("program_id") for row in answer.json["data"]} == set(expected)
+    for row in answer.json["data"]:
+        units = expected[row.get("program_id")]
+        money = {name: Decimal(text) for name, text in row.items() if name in _MONEY}
+        assert money == {
+            "opening_deferred": units["opening_balance"] * value, "deferred": units["issued"] * value,
+            "recognised_redemptions": -(units["redeemed"] + units["redemption_reversals"]) * value,
+            "recognised_breakage": -(units["expired"] + units["forfeited"]) * value,
+            "closing_deferred": units["closing_balance"] * value,
+        }
+        assert money["closing_deferred"] == (
+            money["opening_deferred"] + money["deferred"] - money["recognised_redemptions"]
+            - money["recognised_breakage"] + Decimal(row["other"])
+        )
+
+
+_MONEY = (
+    "opening_deferred", "deferred", "recognised_redemptions", "recognised_breakage", "closing_deferred",
+)
+
+
 def test_ledger_summary(facts: Journal, api: Caller) -> None:
     start, end = WINDOWS[1]
     answer = api.get("/v1/reports/ledger-summary", from_=format_instant(start), to=format_instant(end))

@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.api.fields import AmountText, Answer, Instant, InstantText, QueryBoolean, Uuid, UuidText, fault_at
+from app.api.fields import (
+    Amount,
+    AmountText,
+    Answer,
+    Instant,
+    InstantText,
+    QueryBoolean,
+    Uuid,
+    UuidText,
+    fault_at,
+)
 from app.api.pages import Paged, Pagination, check_window, list_of
 
 Format = Annotated[Literal["json", "csv"] | None, Field(
@@ -154,6 +164,26 @@ class RollforwardRow(_Subject):
     reversal_clawbacks: AmountText
 
 
+class DeferredRevenueQuery(SpanQuery):
+    """Which window, of which asset, and what a unit of it is worth."""
+
+    asset_id: Uuid
+    point_value: Annotated[Amount, Field(description="What one unit is worth, in your currency.")]
+    program_id: Uuid | None = None
+
+
+class DeferredRevenueRow(_Subject):
+    """Revenue deferred and recognised; opening + deferred − both recognised + other = closing."""
+
+    point_value: AmountText
+    opening_deferred: AmountText
+    deferred: AmountText
+    recognised_redemptions: AmountText
+    recognised_breakage: AmountText
+    other: AmountText
+    closing_deferred: AmountText
+
+
 class ExpirationQuery(SpanQuery):
     """Which window, in which steps, and of what."""
 
@@ -187,6 +217,7 @@ class ExpirationRow(Answer):
     buckets: list[ExpirationBucket]
 
 
+DeferredRevenue = list_of(DeferredRevenueRow, "DeferredRevenue")
 LedgerSummary = list_of(LedgerSummaryRow, "LedgerSummary")
 ProgramActivity = list_of(ProgramActivityRow, "ProgramActivity")
 ExpirationSchedule = list_of(ExpirationRow, "ExpirationSchedule")
