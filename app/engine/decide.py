@@ -129,7 +129,9 @@ def _run(scope: Scope, action: CompiledAction) -> dict[str, object]:
         return emit_actions.broadcast(scope, action)
     moves_value = isinstance(action, CompiledAsset)
     owner = resolve(scope, action.target, moves_value=moves_value)
-    if blocked_while_inactive(action.action):
+    # An archived group keeps even its tags; of a participant only value and counters are closed.
+    changes_group = owner.kind is OwnerType.GROUP and not isinstance(action, CompiledSchedule)
+    if changes_group or blocked_while_inactive(action.action):
         _refuse_inactive(owner)
     if isinstance(action, CompiledAsset):
         recorded = asset_actions.run(scope, action, owner)

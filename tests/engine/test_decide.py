@@ -275,6 +275,20 @@ def test_a_group_keeps_its_own_balance(scene: Scene) -> None:
     assert (scene.balance("family", "PTS"), scene.balance("alice", "PTS")) == ("10", "0")
 
 
+@pytest.mark.parametrize("action", [
+    {"type": "TAG", "tag": "late"}, {"type": "SET_ATTRIBUTE", "key": "k", "value": "v"},
+    {"type": "COUNTER", "key": "k", "value": "1"}, credit(str(named("PTS")), "10"),
+])
+def test_an_archived_group_stays_as_it_is(scene: Scene, action: dict[str, Any]) -> None:
+    before = scene.world.owners[scene.group("family", "ARCHIVED")]
+    scene.rule("true", {**action, "target": {"type": "GROUP", "id": str(before.id)}})
+    decision = scene.happens(PURCHASE)
+    assert (decision.status, decision.error_code) == (
+        EventStatus.FAILED, EventErrorCode.PARTICIPANT_INACTIVE
+    )
+    assert scene.world.owners[before.id] == before
+
+
 @pytest.mark.parametrize(("depth", "status"), [(10, EventStatus.COMPLETED), (11, EventStatus.FAILED)])
 def test_a_chain_of_events_goes_ten_deep(scene: Scene, depth: int, status: EventStatus) -> None:
     scene.rule("true", {"type": "TAG", "tag": "deep"})
