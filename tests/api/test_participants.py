@@ -183,3 +183,13 @@ def test_enrollments_are_listed_changed_and_ended(api: Caller) -> None:
     error_of(api.delete(f"{path}/{person}"), 404, "not_found")
     error_of(api.patch(f"{path}/{person}", {"status": "ACTIVE"}), 404, "not_found")
     error_of(api.patch(f"{path}/{person}", {"status": "GONE"}), 400, "validation_error")
+
+
+def test_enrollments_of_an_archived_program_stay_as_they_are(api: Caller) -> None:
+    program_id = api.program()
+    path = f"/v1/programs/{program_id}/participants"
+    person = api.participant("ada", program_id=program_id)
+    api.patch(f"/v1/programs/{program_id}", {"status": "ARCHIVED"})
+    error_of(api.patch(f"{path}/{person}", {"status": "FROZEN"}), 409, "program_archived")
+    error_of(api.delete(f"{path}/{person}"), 409, "program_archived")
+    assert [row["status"] for row in api.get(path).json["data"]] == ["ACTIVE"]
