@@ -34,13 +34,17 @@ def api(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
         yield new_caller(application.test_client())
     finally:
         application.server.recorder.stop()
-        engine().dispose()
+        _forget()
         monkeypatch.undo()
         _forget()
 
 
 def _forget() -> None:
-    """Have the process read its settings and connect anew."""
+    """Have the process read its settings and connect anew; what it has open is closed."""
+    if engine.cache_info().currsize:
+        engine().dispose()
+    if client.cache_info().currsize:
+        client().close()
     settings.cache_clear()
     engine.cache_clear()
     client.cache_clear()
