@@ -74,14 +74,6 @@ def run(lane: Lane, step: Step, seconds: float = TURN_SECONDS) -> bool:
             time.sleep(REST_SECONDS)
 
 
-def run_alone(lane: Lane, step: Step) -> None:
-    """Take one step as soon as the lane is free: for calls that must not miss what is under way."""
-    with transaction() as c:
-        c.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK_CLASS, _number(lane)))
-        turn = step(c)
-    ringer.ring(turn.partitions)
-
-
 def has_room(c: Connection, most: int = ROOM_EVENTS_MAX) -> bool:
     """Say whether a lane may insert events now: while fewer than `most` wait."""
     return inbox.count(c, most) < most
