@@ -111,8 +111,8 @@ def get_liability_rollforward(request: Request) -> Reply:
     query=models.DeferredRevenueQuery, responses={200: models.DeferredRevenue}, errors=[NotFound],
     description=(
         "The rollforward of one asset in money, at the value of a unit that you state: what issuing "
-        "deferred, what redemptions (net of reversals) and breakage (expired and forfeited) recognised. Products "
-        f"are exact, never rounded. {_CSV}"
+        "deferred, what redemptions (net of reversals) and breakage (expired and forfeited) recognised. "
+        f"Products are exact, never rounded. {_CSV}"
     ),
 )
 def get_deferred_revenue(request: Request) -> Reply:
