@@ -31,9 +31,9 @@ from app.settings import settings
 
 
 class TextConverter(BaseConverter):
-    """A last path segment that may hold slashes: tags and keys are free text."""
+    """A last path segment that may hold anything, also slashes: tags and keys are checked behind it."""
 
-    regex = ".+"
+    regex = "(?s:.+)"  # A line break must reach the check too, lest the path seem not to exist.
     part_isolating = False
 
 

@@ -43,7 +43,8 @@ def test_tags_are_added_replaced_and_removed_in_lower_case(api: Caller, host: Ho
 def test_tags_are_bounded(api: Caller, host: Host) -> None:
     path = f"{host(api)}/state/tags"
     error_of(api.put(f"{path}/{'x' * 256}"), 400, "validation_error")
-    error_of(api.put(f"{path}/a%00b"), 400, "validation_error")
+    for broken in ("a%00b", "a%0Ab", "%0A"):
+        error_of(api.put(f"{path}/{broken}"), 400, "validation_error")
     error_of(api.put(path, {"tags": ["x" * 256]}), 400, "validation_error")
     error_of(api.put(path, {}), 400, "validation_error")
     assert api.put(path, {"tags": [f"t{number}" for number in range(500)]}).status_code == 200
