@@ -39,6 +39,8 @@ from app.domain.json import dumps
 from app.observe import log
 from app.store.identities import Identity
 
+READ_BYTES = 65_536
+DISCARDED_BYTES_MAX = 16 << 20  # Twice the largest body that is taken.
 NOBODY = Identity(new_id(), new_id(), 0, 0)  # Stands in for the identity on public routes; owns nothing.
 
 
@@ -84,6 +86,8 @@ class Server:
         except Exception as unknown:
             error = outcome_of(unknown, request_id, route)
             response = errors.respond(error, request_id, http.headers.get("Accept"))
+        if error is not None and identity is not NOBODY:
+            discard_rest(http)
         limit = limit or getattr(error, "limit", None)
         write_headers(response, request_id, limit)
         seconds = time.perf_counter() - started
@@ -175,11 +179,31 @@ def raw_of(route: Route, http: HttpRequest) -> bytes:
         raw = http.get_data(cache=False)
     except RequestEntityTooLarge:
         raise PayloadTooLarge(f"Request body is larger than {route.body_bytes_max} bytes") from None
+    except Exception:
+        # Nothing but reading from the client happens there; each server has exceptions of its own for it.
+        raise InvalidRequest("Request body could not be read to its end") from None
+    if http.content_length is not None and len(raw) != http.content_length:
+        raise InvalidRequest("Request body is shorter than its Content-Length")
     if not raw and route.body_optional:
         return b""
     if http.mimetype not in route.content_types:
         raise InvalidRequest(f"Content-Type must be {' or '.join(route.content_types)}")
     return raw
+
+
+def discard_rest(http: HttpRequest) -> None:
+    """Read what a refusal left of the body, so that the connection can carry the next request.
+
+    Gunicorn promises the client to keep the connection, yet closes it where more than 64 KiB are left.
+    Strangers, who could hold a thread with it, are not waited for.
+    """
+    left = DISCARDED_BYTES_MAX
+    try:
+        while left > 0 and (found := http.environ["wsgi.input"].read(READ_BYTES)):
+            left -= len(found)
+    except Exception as broken:
+        # The answer stands, whether or not the client finished what it had announced.
+        log("api").info("rest of a refused body not read", error=repr(broken))
 
 
 def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:

@@ -1,6 +1,8 @@
 """Broken and hostile requests: each is a clear 4xx in the contract's shape, and nothing is written."""
 
 import json
+from io import BytesIO
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +16,14 @@ from app.api.serve import outcome_of
 from tests.api.client import ABSENT, Caller, error_of
 
 DEEP = b'{"name": ' + b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1) + b"}"
+
+
+class Broken(BytesIO):
+    """A body whose transfer breaks off, as a server tells it."""
+
+    def read(self, *_: Any) -> bytes:
+        """Fail."""
+        raise LookupError("a chunk of no known size")
 
 
 @pytest.mark.parametrize(("raw", "code"), [
@@ -90,6 +100,28 @@ def test_a_body_above_its_limit_is_too_large(api: Caller) -> None:
     raw = b'{"name": "a"}' + b" " * BODY_BYTES_MAX
     answer = api.send("POST", "/v1/programs", data=raw, content_type="application/json")
     error_of(answer, 413, "payload_too_large")
+
+
+def test_a_refused_body_is_read_to_its_end_so_that_the_connection_can_go_on(api: Caller) -> None:
+    body = BytesIO(b"x" * (BODY_BYTES_MAX + 500_000))
+    answer = api.send("POST", "/v1/programs", input_stream=body, content_type="application/json")
+    error_of(answer, 413, "payload_too_large")
+    assert body.read() == b""
+
+
+def test_a_stranger_is_not_waited_for(http: WsgiClient) -> None:
+    body = BytesIO(b"x" * 500_000)
+    answer = http.post("/v1/programs", input_stream=body, content_type="application/json")
+    assert answer.status_code == 401
+    assert body.tell() == 0
+
+
+@pytest.mark.parametrize("body", [BytesIO(b'{"name": "x"}'), Broken()])
+def test_a_body_that_ends_early_or_breaks_is_refused_and_writes_nothing(api: Caller, body: BytesIO) -> None:
+    answer = api.send("POST", "/v1/programs", input_stream=body, content_type="application/json",
+                      environ_overrides={"CONTENT_LENGTH": "100"})
+    error_of(answer, 400, "invalid_request")
+    assert api.get("/v1/programs").json["data"] == []
 
 
 def test_unknown_and_repeated_query_parameters_are_refused(api: Caller) -> None:
