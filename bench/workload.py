@@ -132,7 +132,9 @@ def rules(asset_id: UUID) -> list[tuple[str, str, list[dict[str, Any]]]]:
 def prepare(owner: "psycopg.Connection[Any]", people: int = PEOPLE, webhook: bool = True) -> Workload:
     """Make program, asset, rules, endpoint and people in the first organization."""
     with db.connection() as c:
-        organization_id: UUID = c.execute("SELECT id FROM organizations ORDER BY id").fetchone()["id"]  # type: ignore[index]
+        first = c.execute("SELECT id FROM organizations ORDER BY id").fetchone()
+        assert first is not None, "the system has made its first organization"
+        organization_id: UUID = first["id"]
         now = db.read_clock(c)
     tag = secrets.token_hex(3)
     program = manage_programs.create(

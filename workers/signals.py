@@ -7,6 +7,7 @@ process. Whoever really wants to end a worker at once sends SIGKILL.
 
 import signal
 from types import FrameType
+from typing import Any
 
 import dramatiq
 
@@ -27,7 +28,7 @@ class StopOnce(dramatiq.Middleware):
             if not callable(forward):
                 continue
 
-            def once(received: int, frame: FrameType | None, forward=forward) -> None:  # type: ignore[no-untyped-def]
+            def once(received: int, frame: FrameType | None, forward: Any = forward) -> None:
                 if not self._stopped:
                     self._stopped = True
                     forward(received, frame)

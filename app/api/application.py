@@ -64,7 +64,8 @@ class Florin(Flask):
         """Put a route of the table on its path."""
 
         def view(**parameters: str) -> Response:
-            return self.server.serve(route, request._get_current_object(), parameters)  # type: ignore[attr-defined]
+            met = request._get_current_object()  # type: ignore[attr-defined]
+            return self.server.serve(route, met, parameters)
 
         self.add_url_rule(
             flask_rule(route), f"{route.method} {route.pattern}", view, methods=[route.method],

@@ -151,8 +151,10 @@ def write(batch: Sequence[Noted]) -> None:
             keys[each.organization_id].add(each.api_key_id)
         # Sorted, so that two processes meet on the rows of organizations in one order.
         for (organization_id, day), sums in sorted(counts.items(), key=str):
-            usage.add(c, organization_id, day, requests=int(sums[0]), errors=int(sums[1]),  # type: ignore[arg-type]
-                      latency_ms=sums[2], events=int(sums[3]))
+            usage.add(
+                c, organization_id, day, requests=int(sums[0]), errors=int(sums[1]), latency_ms=sums[2],
+                events=int(sums[3]),
+            )
         for organization_id, used in sorted(keys.items()):
             request_logs.note_key_use(c, organization_id, sorted(used), now)
 

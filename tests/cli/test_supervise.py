@@ -25,7 +25,8 @@ class Lines:
 
     def make(self, name: str, program: str, **options: object) -> Line:
         argv = [sys.executable, "-c", program]
-        return Line(name, argv, dict(os.environ), self.folder / f"{name}.log", **options)  # type: ignore[arg-type]
+        log = self.folder / f"{name}.log"
+        return Line(name, argv, dict(os.environ), log, **options)  # type: ignore[arg-type]
 
     def ups(self, name: str) -> int:
         """How often processes of this line have said that they are up."""
