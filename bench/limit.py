@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bench.workload import Workload
 SQL = Path(__file__).parent / "sql"
 CLIENTS = 2  # One for each core; more add nothing (measured).
 ACCEPT_BATCH = 100
+Figures = dict[str, Any]
 PARTITIONS = 64
 
 _SAMPLES = """
@@ -44,6 +46,7 @@ class Limit:
         found = shutil.which("pgbench") or str(postgres_binaries() / "pgbench")
         if not Path(found).exists():
             raise Failure("There is no pgbench on this machine (apt-get install postgresql-contrib).")
+        self.done = 0
         self._program, self._system, self._owner, self._work = found, system, owner, work
         ingest.accept(work.organization_id, list(work.submissions(1, seed=0)))
         for partition in range(PARTITIONS):
@@ -70,8 +73,9 @@ class Limit:
         turns = max(1, events // batch // CLIENTS)
         before = self.waiting()
         rate = self._run(["-f", str(SQL / "process.sql"), "-t", str(turns)], batch=batch, turn=0)
-        done = before - self.waiting()
-        return rate * done / (turns * CLIENTS)
+        # The last turn at a partition finds less than a batch: what counts is what was deleted.
+        self.done = before - self.waiting()
+        return rate * self.done / (turns * CLIENTS)
 
     def mix(self, seconds: int, batch: int) -> float:
         """Events stored and decided a second, both at once, in equal numbers; from a small backlog."""
@@ -124,8 +128,8 @@ def _turns(events: int, batch: int) -> int:
     return max(1, events // batch // CLIENTS)
 
 
-def cost_of(meter: Meter, events: int, action: Any) -> tuple[float, dict[str, float]]:
-    """Run an action that returns a rate; return it with what each event cost."""
+def cost_of(meter: Meter, events: Callable[[], int], action: Callable[[], float]) -> Figures:
+    """Run an action that returns a rate; return it with what each of so many events cost."""
     before = meter.read()
     rate = action()
-    return rate, meter.since(before).per_event(events)
+    return {"events_per_second": round(rate), **meter.since(before).per_event(events())}

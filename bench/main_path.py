@@ -96,17 +96,17 @@ class Run:
         only, self.only = self.only, None
 
         def accept() -> Figures:
-            rate, cost = cost_of(self.stage.meter, self.events, lambda: limit.accept(self.events))
+            found = cost_of(self.stage.meter, lambda: self.events, lambda: limit.accept(self.events))
             limit.drop_backlog()
-            return {"events_per_second": round(rate), **cost}
+            return found
 
         def process() -> Figures:
             limit.fill(self.events)
-            rate, cost = cost_of(
-                self.stage.meter, self.events, lambda: limit.process(self.events, BATCH_EVENTS_MAX)
+            found = cost_of(
+                self.stage.meter, lambda: limit.done, lambda: limit.process(self.events, BATCH_EVENTS_MAX)
             )
             limit.drop_backlog()
-            return {"events_per_second": round(rate), **cost}
+            return found
 
         self.take("limit accept", accept)
         self.take("limit process", process)
