@@ -11,7 +11,7 @@ from app.db import engine
 from app.queue import client
 from app.settings import settings
 from tests.api.client import Caller, new_caller
-from tests.scheduler.fleet import Fleet, fleet_on
+from tests.duties.fleet import Fleet, fleet_on
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.api.client import Caller
-from tests.scheduler.fleet import START_SECONDS, Fleet
+from tests.duties.fleet import START_SECONDS, Fleet
 from tests.waiting import wait_until
 
 TAKEOVER_SECONDS = 10.0

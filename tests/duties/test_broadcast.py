@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.api.client import Caller
-from tests.scheduler.fleet import Fleet
+from tests.duties.fleet import Fleet
 from tests.waiting import wait_until
 
 _CROWD = """
