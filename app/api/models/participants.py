@@ -23,8 +23,9 @@ from app.api.pages import Paged, Search, SortDirection, Window, list_of
 
 Status = Literal["ACTIVE", "SUSPENDED", "CLOSED"]
 EnrollmentStatus = Literal["ACTIVE", "FROZEN", "LOCKED", "CLOSED"]
-Attributes = Annotated[dict[Key, AttributeValue], Field(max_length=500)]
-Tags = Annotated[list[Tag], Field(max_length=500)]
+# How many an owner may have is the flow's to say (422 limit_exceeded); a body's size bounds a request.
+Attributes = dict[Key, AttributeValue]
+Tags = list[Tag]
 ProfileName = Annotated[StrictStr, Field(max_length=255)]
 UPSERTS_MAX = 500
 
