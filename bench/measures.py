@@ -131,7 +131,7 @@ def sustained(stage: Stage, events: int, processes: int = 2) -> Figures:
 
     def watch() -> None:
         with psycopg.connect(url, autocommit=True) as c:
-            while not stop.wait(0.03):
+            while not stop.wait(0.1):
                 row = c.execute("SELECT count(*) FROM inbox").fetchone()
                 waiting.value = row[0] if row else 0
 

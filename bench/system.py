@@ -26,6 +26,7 @@ from app.cli.servers_ports import ask_postgres, free_port
 from app.cli.servers_postgres import prepare
 from app.cli.servers_valkey import Valkey
 from app.cli.supervise import Line, Supervisor
+from app.flows import webhook_bell
 from app.flows.api_keys import new_key
 from app.settings import settings
 
@@ -132,6 +133,17 @@ class System:
             f"--- {log.name}\n{log.read_text(encoding='utf-8', errors='replace')[-1500:]}"
             for log in sorted(self.folder.logs.glob("*.log"))
         )
+
+    def hold_webhooks(self, held: bool = True) -> None:
+        """Leave messages in the outbox, or let them be delivered: a bell that hangs is never rung anew.
+
+        Messages are written either way. Sending them is work of its own, with a backlog of its own, and no
+        part of the limit that the main path is compared with.
+        """
+        if held:
+            self.redis().set(webhook_bell.KEY, 1)
+        else:
+            self.redis().delete(webhook_bell.KEY)
 
     def stop(self, *kinds: str) -> None:
         """Stop the processes of these types, as `run` does."""
