@@ -1,4 +1,4 @@
-"""How fast the expression engine is, as ratios measured in one run: `python -m bench.cel [--quick]`.
+"""How fast the expression engine is, as ratios measured in one run: `python3 dev.py bench cel [--quick]`.
 
 Three figures: our evaluations against cel-python's interpreter (conversion of the data included, because
 ours needs none), one event against 100 rules with the index over `event.type`, and `explain` against
@@ -111,7 +111,8 @@ def cel_python(expression: str) -> Callable[[], object]:
 
 
 def against_cel_python(quick: bool) -> tuple[float, float]:
-    """Geometric means over the expressions: cel-python's time over ours, and `explain` over `evaluate`."""
+    """cel-python's time over ours, geometric mean of the expressions; `explain` over `evaluate`, the worst of
+    them."""
     data = activation(EVENT)
     ratios, explained = [], []
     for name, expression in EXPRESSIONS.items():
@@ -126,7 +127,7 @@ def against_cel_python(quick: bool) -> tuple[float, float]:
             f"{name:12} {ours * 1e6:7.2f} µs   cel-python {theirs * 1e6:8.0f} µs   ×{theirs / ours:6.0f}"
             f"   explain ×{explain / ours:5.1f}"
         )
-    return geometric_mean(ratios), geometric_mean(explained)
+    return geometric_mean(ratios), max(explained)
 
 
 def hundred_rules(types: list[str]) -> list[str]:
@@ -170,15 +171,16 @@ def one_event_against_rules(number_of_types: int = 20) -> tuple[float, float]:
     return full * 1e6, fast * 1e6
 
 
-def main() -> int:
-    ratio, explained = against_cel_python("--quick" in sys.argv)
+def main(argv: list[str]) -> int:
+    """Print the ratios; 1 where a target is missed. `--quick` gives cel-python fewer rounds."""
+    ratio, explained = against_cel_python("--quick" in argv)
     full, fast = one_event_against_rules()
     compiling = geometric_mean(
         [fastest(lambda text=text: compile(text, Kind.VALUE), 20, 3) for text in EXPRESSIONS.values()]
     )
     results = [
         (f"geometric mean over {len(EXPRESSIONS)} expressions: × cel-python", ratio, ratio >= TARGET_RATIO),
-        ("explain: × evaluate", explained, explained <= TARGET_EXPLAIN),
+        ("explain: × evaluate, for the expression where it is most", explained, explained <= TARGET_EXPLAIN),
         (
             f"100 rules, 20 types, indexed: µs an event ({full:.0f} without index)",
             fast,
@@ -193,4 +195,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -87,9 +87,10 @@ class CelPython:
         match value:
             case types.BoolType():
                 return bool(value)
-            case types.ListType():
+            case list():
+                # cel-python's `+` of lists gives a plain one.
                 return [self._plain(item) for item in value]
-            case types.MapType():
+            case dict():
                 return {self._plain(key): self._plain(item) for key, item in value.items()}
             case types.StringType():
                 return str(value)

@@ -1,4 +1,4 @@
-"""The four forms of a program agree on random expressions: what the fast form gives, the exact, the logged
+"""The four forms of a program agree on random expressions: what the fast form gives, the exact, the kept
 and the traced give too, and an explanation never disagrees with the evaluation.
 """
 

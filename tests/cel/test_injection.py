@@ -45,7 +45,7 @@ PYTHON_NAMES = [
 ]
 
 _ALLOWED_WORDS = {
-    "def", "program", "V", "B", "T", "return", "if", "else", "for", "in", "is", "not", "and", "or",
+    "def", "program", "value", "V", "B", "T", "return", "if", "else", "for", "in", "is", "not", "and", "or",
     "lambda", "None",
     "True", "False", "__class__", "startswith", "endswith", *NAMESPACE,
 } - {"__builtins__"}  # fmt: skip
@@ -79,7 +79,7 @@ def assert_contained(text: str) -> None:
 
 
 def _is_numbered(name: str) -> bool:
-    return name[0] in "tvmrK" and name[1:].isdigit()
+    return name[0] in "tvmrKens" and name[1:].isdigit()
 
 
 @pytest.mark.parametrize("text", NASTY, ids=ascii)

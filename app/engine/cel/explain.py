@@ -1,9 +1,9 @@
 """Explanations: the tree of an evaluation, sub-expression by sub-expression.
 
-A program that raises nothing is run in its logged form, which appends (node, value) to a log as it goes.
-When anything raises, even if `||` absorbs it, the traced form is run, in which a Recorder stands around
-every node. Both forms come from the generator that made the program, so an explanation cannot disagree with
-the evaluation.
+A program that raises nothing is run in its kept form, which keeps the value of every node in a variable
+and makes the steps of them in straight code. When anything raises, even if `||` absorbs it, the traced form
+is run, in which a Recorder stands around every node. Both forms come from the generator that made the
+program, so an explanation cannot disagree with the evaluation.
 """
 
 from __future__ import annotations
@@ -89,13 +89,6 @@ class Recorder:
         self.errors[number] = None
         return value
 
-    def replay(self, log: list[tuple[int, Any]]) -> None:
-        """What a logged evaluation did, as if it had been recorded."""
-        values, times = self.values, self.times
-        for number, value in log:
-            values[number] = value
-            times[number] += 1
-
 
 class Outline:
     """The parts of an explanation that are the same for every evaluation of a program."""
@@ -136,10 +129,7 @@ class Outline:
             error = failed.error
         if error is not None:
             return Step(start, end, text, State.ERROR, None, error, times, steps)
-        return _new(Step, (start, end, text, State.VALUE, recorder.values[number], None, times, steps))
-
-
-_new: Callable[..., Step] = tuple.__new__
+        return Step(start, end, text, State.VALUE, recorder.values[number], None, times, steps)
 
 
 def _literal(node: Node, untouched: Step) -> Step | None:

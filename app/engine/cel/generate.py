@@ -2,7 +2,7 @@
 
 FAST    plain Python short-circuiting and inlined types; right whenever it does not raise
 EXACT   helpers only, with CEL's absorption of errors; run when the fast form raised
-LOGGED  the fast form with the value of every sub-expression appended to a log; for explanations
+KEPT    the fast form that keeps the value of every sub-expression and ends with their steps; for explanations
 TRACED  the exact form with a recorder around every sub-expression; for explanations of errors
 
 Nothing of a rule's text gets into the source but `ascii()` (a `repr`) of its literals and field names:
@@ -21,6 +21,7 @@ from app.engine.cel import absorb, calls, limits, numbers, runtime, values
 from app.engine.cel.checker import Checked
 from app.engine.cel.environment import TYPE_NAMES
 from app.engine.cel.errors import CelCompileError, CelEvaluationError, ErrorKind
+from app.engine.cel.explain import Outline, State, Step
 from app.engine.cel.index import is_type_test
 from app.engine.cel.operators import Operand, arithmetic, comparison, equality, membership
 from app.engine.cel.tree import (
@@ -51,7 +52,7 @@ Compiled = Callable[..., Any]
 class Form(Enum):
     FAST = "fast"
     EXACT = "exact"
-    LOGGED = "logged"
+    KEPT = "kept"
     TRACED = "traced"
 
 
@@ -75,15 +76,18 @@ NAMESPACE: dict[str, Any] = _HELPERS | {
     "unknown_": unknown_, "variable_": variable_, "ADD": numbers.ADD, "SUB": numbers.SUB, "MUL": numbers.MUL,
     "DIV": numbers.CONTEXT.divide, "D_": Decimal, "N_": numbers.NUMBERS, "int": int, "bool": bool,
     "str": str, "list": list, "dict": dict, "len": len, "any": any, "all": all,
+    "new_": tuple.__new__, "Step_": Step, "VALUE_": State.VALUE, "UNKEPT_": object(),
 }  # fmt: skip
 
 
 class Generator:
     """One expression in one form. `code` is recursive over the tree, apart from chains of operators."""
 
-    def __init__(self, checked: Checked, form: Form) -> None:
+    def __init__(self, checked: Checked, form: Form, outline: Outline | None) -> None:
         self.checked, self.form = checked, form
-        self.fast = form in (Form.FAST, Form.LOGGED)
+        self.outline = outline
+        self.fast = form in (Form.FAST, Form.KEPT)
+        self.kept: dict[int, bool] = {}
         self.constants: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
         self.count = 0
@@ -104,16 +108,18 @@ class Generator:
     # -------------------------------------------------------------------------------------------------- nodes
     def code(self, node: Node, scope: Scope) -> str:
         code = self.bare(node, scope)
-        return code if isinstance(node, Literal | Binary) else self.watched(node, code)
+        return code if isinstance(node, Literal | Binary) else self.watched(node, code, scope)
 
-    def watched(self, node: Node, code: str) -> str:
+    def watched(self, node: Node, code: str, scope: Scope) -> str:
         """`code` with its outcome reported, in the two forms that explain."""
         match self.form:
             case Form.FAST | Form.EXACT:
                 return code
-            case Form.LOGGED:
-                t = self.temporary()
-                return f"({t} := {code}, T(({node.number}, {t})))[0]"
+            case Form.KEPT:
+                number, in_loop = node.number, bool(scope)
+                self.kept[number] = in_loop
+                kept = f"e{number} := {code}"
+                return f"({kept}, n{number} := n{number} + 1)[0]" if in_loop else f"({kept})"
             case Form.TRACED:
                 return f"T({node.number}, lambda: {code})"
 
@@ -219,7 +225,7 @@ class Generator:
         steps: list[str] = []
         name = self.temporary() if flat else ""
         for link in links:
-            code = self.watched(link, self.binary(link, left, scope))
+            code = self.watched(link, self.binary(link, left, scope), scope)
             if flat:
                 steps.append(f"{name} := {code}")
                 code = name
@@ -289,13 +295,13 @@ class Generator:
         """Source and code of a function of the activation (and of what watches it). `result` is a
         template with one `{}` for the value of the expression: the check of what the program must yield."""
         code = result.format(self.code(self.checked.tree.root, {}))
-        lines = ["def program(V):" if self.form in (Form.FAST, Form.EXACT) else "def program(V, T):"]
+        lines = ["def program(V, T):" if self.form is Form.TRACED else "def program(V):"]
         for name, local in self.variables.items():
             read = f"V[{name!a}]" if self.fast else f"variable_(V, {name!a})"
             lines.append(f"    {local} = {read}")
         if "B, " in code:
             lines.append(f"    B = [{limits.STEPS_MAX}]")
-        lines.append(f"    return {code}")
+        lines += self.explained(code) if self.form is Form.KEPT else [f"    return {code}"]
         source = "\n".join(lines) + "\n"
         try:
             return source, compile(source, "<cel>", "exec")
@@ -303,10 +309,31 @@ class Generator:
             text = self.checked.tree.text
             raise CelCompileError("the expression is nested too deeply", text, 0) from None
 
+    def explained(self, code: str) -> list[str]:
+        """The value, and every node's step made of what was kept, children before parents."""
+        lines = ["    " + "".join(f"e{number} = " for number in self.kept) + "UNKEPT_"] if self.kept else []
+        lines += [f"    n{number} = 0" for number, in_loop in self.kept.items() if in_loop]
+        lines.append(f"    value = {code}")
+        outline, steps = self.outline or Outline(self.checked.tree), list[str]()
+        for number, (start, end, text, below) in enumerate(outline.sites):
+            unkept = self.constant(outline.literals[number] or outline.untouched[number])
+            if number not in self.kept:
+                steps.append(unkept)
+                continue
+            parts = "".join(f"{steps[child]}, " for child in below)
+            times = f"n{number}" if self.kept[number] else "1"
+            fields = f"{start}, {end}, {self.constant(text)}, VALUE_, e{number}, None, {times}, ({parts})"
+            step = f"new_(Step_, ({fields}))"
+            lines.append(f"    s{number} = {step} if e{number} is not UNKEPT_ else {unkept}")
+            steps.append(f"s{number}")
+        return [*lines, f"    return value, {steps[outline.root]}"]
 
-def generate(checked: Checked, form: Form, result: str) -> tuple[str, Compiled]:
-    """The source of one form and the function it defines."""
-    generator = Generator(checked, form)
+
+def generate(
+    checked: Checked, form: Form, result: str, outline: Outline | None = None
+) -> tuple[str, Compiled]:
+    """The source of one form and the function it defines. `outline` is what KEPT makes its steps of."""
+    generator = Generator(checked, form, outline)
     source, compiled = generator.function(result)
     used = _names(compiled)
     namespace = {name: value for name, value in NAMESPACE.items() if name in used} | generator.constants

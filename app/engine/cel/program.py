@@ -89,22 +89,24 @@ class Program:
 
     def explain(self, activation: Mapping[str, object]) -> Explanation:
         """The same value or error as `evaluate`, and every sub-expression with what it gave."""
-        outline, logged, traced = self._explaining or self._build_explaining()
+        outline, kept, traced = self._explaining or self._build_explaining()
+        try:
+            value, root = kept(activation)
+        except Exception:
+            # As in `evaluate`: the exact form decides what an error means. Here it records on its way.
+            return self._traced(outline, traced, activation)
+        return Explanation(value, None, root)
+
+    def _traced(self, outline: Outline, traced: Compiled, activation: Mapping[str, object]) -> Explanation:
         recorder = Recorder(outline.size)
-        log: list[tuple[int, Any]] = []
         value: object = None
         failure: CelEvaluationError | CelBudgetError | None = None
         try:
-            value = logged(activation, log.append)
-            recorder.replay(log)
-        except Exception:
-            # As in `evaluate`: the exact form decides what an error means. Here it records on its way.
-            try:
-                value = traced(activation, recorder.record)
-            except (CelEvaluationError, CelBudgetError) as error:
-                failure = error
-            except UNEXPECTED as error:
-                failure = internal_error(error)
+            value = traced(activation, recorder.record)
+        except (CelEvaluationError, CelBudgetError) as error:
+            failure = error
+        except UNEXPECTED as error:
+            failure = internal_error(error)
         return Explanation(value, failure, outline.step(outline.root, recorder))
 
     def _build_exact(self) -> Compiled:
@@ -112,9 +114,10 @@ class Program:
         return self._exact
 
     def _build_explaining(self) -> tuple[Outline, Compiled, Compiled]:
-        logged = generate(self._checked, Form.LOGGED, self._result)[1]
+        outline = Outline(self._checked.tree)
+        kept = generate(self._checked, Form.KEPT, self._result, outline)[1]
         traced = generate(self._checked, Form.TRACED, self._result)[1]
-        self._explaining = Outline(self._checked.tree), logged, traced
+        self._explaining = outline, kept, traced
         return self._explaining
 
 
