@@ -52,6 +52,23 @@ def _big() -> dict[str, Any]:
     return {"n": 10**59, "d": Decimal("1e100"), "e": Decimal("1e-100")}
 
 
+def _many_small() -> dict[str, Any]:
+    return {"l": [["a", "b"]] * 3000, "n": [Decimal("0.1")] * 9000, "s": ",".join("ab" * 10_000)}
+
+
+def _long_decimals() -> dict[str, Any]:
+    """Numbers of 60 digits at both ends of what a payload may hold."""
+    digits = "1234567890" * 6
+    return {"l": [Decimal(f"{digits[:59]}E{power}") for power in (-100, 40)] * 1500, "d": Decimal("9e-100")}
+
+
+def _times() -> dict[str, Any]:
+    return {
+        "l": [f"2026-07-10T17:{i % 60:02}:12.{i:06}+14:00" for i in range(1800)],
+        "at": "9999-12-31T23:59:59Z",
+    }
+
+
 def _nested_loops(depth: int) -> str:
     text = "true"
     for level in range(depth):
@@ -199,6 +216,73 @@ CASES: dict[str, Case] = {
     "timestamp_edge": ('timestamp("0001-01-01T00:00:00Z").getFullYear("-10:00")', _nothing, "error"),
     "zone_path": ('timestamp(0).getHours("../../etc/passwd")', _nothing, "refused"),
     "zone_path_data": ("timestamp(0).getHours(event.z)", lambda: {"z": "/etc/localtime"}, "error"),
+    # One function fed by another, each at its limit.
+    "replace_grows_replace": (
+        'event.s.replace("a", "aa").replace("a", "aaaa").replace("a", "aaaa")', _words, "error",
+    ),
+    "replace_of_nothing": ('event.s.replace("", "xx").replace("", "yyyyy")', _words, "error"),
+    "replace_in_loop": ('event.l.all(a, event.s.replace("a", a).size() > 0)', _words, "budget"),
+    "join_of_splits": ('event.s.split(",").join(",,").split(",").join(",,")', _many_small, "any"),
+    "join_in_loop": ('event.l.all(a, event.l.map(b, b.join("-")).size() > 0)', _many_small, "budget"),
+    "split_every_character": ('event.s.split("").map(c, c + event.s).size()', _words, "any"),
+    "format_of_format": (
+        '"%s%s%s%s".format([event.s, event.s, "%s%s".format([event.s, event.s]), event.l])', _words, "any",
+    ),
+    "format_many_clauses": ('("%s" + "%s%s%s" + "").format(event.l)', _words, "any"),
+    "format_wide_precision": ('"%.100f".format([event.d * event.d])', _big, "any"),
+    "format_binary_of_huge": ('"%b".format([event.n])', _big, "any"),
+    "quote_grows": ("strings.quote(strings.quote(strings.quote(event.q)))", lambda: {"q": "\\" * 32_000}, "any"),
+    "reverse_in_loop": ("event.l.all(a, event.s.reverse() != a)", _words, "budget"),
+    "trim_in_loop": ('event.l.all(a, event.s.trim() != "")', _words, "any"),
+    "charat_in_loop": ("event.l.all(a, event.s.charAt(31000) != a)", _words, "any"),
+    "concat_lists_in_loop": ("event.l.map(a, event.l + event.l).size()", _numbers, "error"),
+    "tags_of_everything": ("sets.equivalent(event.l, event.l + ['x'])", _words, "any"),
+    "sets_of_lists": ("sets.intersects(event.l, [['c']])", _many_small, "any"),
+    "min_of_max": ("event.l.all(a, max(event.l) >= min(event.l))", _long_decimals, "budget"),
+    "sum_of_long": ("sum(event.l) * sum(event.l) / sum(event.l)", _long_decimals, "value"),
+    "sum_in_loop": ("event.n.map(a, sum(event.n)).size()", _many_small, "budget"),
+    # Comprehensions inside each other, each making the next one's list.
+    "filter_of_filter": ("event.l.filter(a, event.l.filter(b, b == a).size() == 1)", _words, "budget"),
+    "map_of_map": ("event.l.map(a, [a, a]).map(a, [a, a]).map(a, [a, a]).size()", _words, "any"),
+    "exists_one_twice": ("event.l.exists_one(a, event.l.exists_one(b, a == b))", _numbers, "budget"),
+    "macro_in_every_operand": (
+        " || ".join(["event.l.exists(a, a < 0)"] * 60), _numbers, "budget",
+    ),
+    "absorbed_errors_in_loop": (
+        "event.l.all(a, event.x.y == a || event.x.z == a || a > 0)", _numbers, "budget",
+    ),
+    "conditionals_in_loop": (
+        f"event.l.map(a, {'a > 5000 ? (' * 30}a{') : 0' * 30}).size()", _numbers, "budget",
+    ),
+    # Decimals at the ends of their exponents.
+    "exponents_apart": ("event.d + event.e == event.d", _big, "value"),
+    "exponents_far_apart": ("double('1e6000') + double('1e-6000') > 0.0", _nothing, "value"),
+    "modulus_far_apart": ("double('1e6000') % double('1e-6000')", _nothing, "any"),
+    "division_far_apart": ("double('1e6000') / double('1e-6000')", _nothing, "error"),
+    "round_far_apart": ("round(double('1e-6000'), 30) + round_even(double('1e6000'), -30)", _nothing, "any"),
+    "compare_far_apart": (
+        "event.l.all(a, double('1e6000') > double('1e-6000') && a == a)", _numbers, "budget",
+    ),
+    "int_of_exponent": ("int(double('1e6000'))", _nothing, "error"),
+    "in_of_exponent": ("double('1e6000') in event.l", _numbers, "value"),
+    "key_of_exponent": ("{1: 2}[double('1e6000')]", _nothing, "error"),
+    "index_of_exponent": ("event.l[double('1e6000')]", _numbers, "error"),
+    "text_of_digits": ("double(event.s)", lambda: {"s": "9" * 60_000}, "any"),
+    "int_of_digits": ("int(event.s)", lambda: {"s": "9" * 60_000}, "error"),
+    # Times at the ends of the calendar.
+    "calendar_end": ('timestamp(event.at) + duration("1s")', _times, "error"),
+    "calendar_end_in_zone": ('timestamp(event.at).getFullYear("+14:00")', _times, "error"),
+    "calendar_end_date": ('dateIn(timestamp(event.at), "Pacific/Kiritimati")', _times, "error"),
+    "duration_end": ('duration("315576000000s") + duration("1s")', _nothing, "error"),
+    "times_in_loop": ("event.l.all(t, timestamp(t) < timestamp(event.at))", _times, "any"),
+    "times_squared": ("event.l.all(t, event.l.all(u, timestamp(t) != timestamp(0)))", _times, "budget"),
+    # Regular expressions.
+    "regex_of_classes": (
+        'event.s.matches("' + "[a-z0-9_.]*" * 40 + '$") || event.t.matches("(.*)(.*)(.*)(.*)x$")', _words, "any",
+    ),
+    "regex_long_text_many": (" || ".join([f'event.s.matches("(a*)*b{i}$")' for i in range(60)]), _words, "any"),
+    "regex_counted": ('event.s.matches("^(a{1,50}){1,20}$")', _words, "any"),
+    "regex_case_folded": ('event.s.matches("(?i)(\\\\pL+)+!$")', _words, "any"),
     # Names of Python.
     "dunder_class": ("event.__class__", _nothing, "error"),
     "dunder_name": ("__class__", _nothing, "refused"),
