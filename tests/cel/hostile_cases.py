@@ -231,7 +231,9 @@ CASES: dict[str, Case] = {
     "format_many_clauses": ('("%s" + "%s%s%s" + "").format(event.l)', _words, "any"),
     "format_wide_precision": ('"%.100f".format([event.d * event.d])', _big, "any"),
     "format_binary_of_huge": ('"%b".format([event.n])', _big, "any"),
-    "quote_grows": ("strings.quote(strings.quote(strings.quote(event.q)))", lambda: {"q": "\\" * 32_000}, "any"),
+    "quote_grows": (
+        "strings.quote(strings.quote(strings.quote(event.q)))", lambda: {"q": "\\" * 32_000}, "any",
+    ),
     "reverse_in_loop": ("event.l.all(a, event.s.reverse() != a)", _words, "budget"),
     "trim_in_loop": ('event.l.all(a, event.s.trim() != "")', _words, "any"),
     "charat_in_loop": ("event.l.all(a, event.s.charAt(31000) != a)", _words, "any"),
@@ -278,9 +280,13 @@ CASES: dict[str, Case] = {
     "times_squared": ("event.l.all(t, event.l.all(u, timestamp(t) != timestamp(0)))", _times, "budget"),
     # Regular expressions.
     "regex_of_classes": (
-        'event.s.matches("' + "[a-z0-9_.]*" * 40 + '$") || event.t.matches("(.*)(.*)(.*)(.*)x$")', _words, "any",
+        'event.s.matches("' + "[a-z0-9_.]*" * 40 + '$") || event.t.matches("(.*)(.*)(.*)(.*)x$")',
+        _words,
+        "any",
     ),
-    "regex_long_text_many": (" || ".join([f'event.s.matches("(a*)*b{i}$")' for i in range(60)]), _words, "any"),
+    "regex_long_text_many": (
+        " || ".join([f'event.s.matches("(a*)*b{i}$")' for i in range(60)]), _words, "any",
+    ),
     "regex_counted": ('event.s.matches("^(a{1,50}){1,20}$")', _words, "any"),
     "regex_case_folded": ('event.s.matches("(?i)(\\\\pL+)+!$")', _words, "any"),
     # Names of Python.
