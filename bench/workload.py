@@ -7,7 +7,7 @@ people, whom one statement makes.
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -129,7 +129,10 @@ def rules(asset_id: UUID) -> list[tuple[str, str, list[dict[str, Any]]]]:
     return found
 
 
-def prepare(owner: "psycopg.Connection[Any]", people: int = PEOPLE, webhook: bool = True) -> Workload:
+def prepare(
+    owner: "psycopg.Connection[Any]", people: int = PEOPLE, webhook: bool = True,
+    rules: Callable[[UUID], list[tuple[str, str, list[dict[str, Any]]]]] = rules,
+) -> Workload:
     """Make program, asset, rules, endpoint and people in the first organization."""
     with db.connection() as c:
         first = c.execute("SELECT id FROM organizations ORDER BY id").fetchone()
