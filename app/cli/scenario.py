@@ -62,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A whole scenario; `name` is the file's."""
+    """A whole scenario; `name` is the file's. `test_clock`: it moves the system's clock."""
 
     name: str
     title: str
@@ -72,6 +72,7 @@ class Scenario:
     setup: tuple[Step, ...]
     rules: tuple[Mapping[str, Any], ...]
     steps: tuple[Step, ...]
+    test_clock: bool = False
 
 
 def names() -> list[str]:

@@ -14,11 +14,15 @@ INDEX_INTRO = """Each recipe is a program's set-up, its rules, some events, and 
 the last digit. In the JSON, `$name` stands for the id of what was made before, `@name` for a participant's
 external id."""
 
+CLOCK_NOTE = "It moves the clock of the whole system, which must run with `python3 dev.py run --test-clock`."
+
 
 def page(scenario: Scenario) -> str:
     """Return a recipe's page as Markdown."""
     parts = [GENERATED, "", f"# {scenario.title}", "", scenario.intro, ""]
     parts += [f"Play it: `python3 dev.py demo {scenario.name}`", ""]
+    if scenario.test_clock:
+        parts += [CLOCK_NOTE, ""]
     parts += ["## Set-up", "", "A program, and in it:", ""]
     for asset in scenario.assets:
         parts += [f"- {_asset(asset)}"]

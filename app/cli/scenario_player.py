@@ -16,6 +16,7 @@ from app.domain.instants import format_instant
 
 WAIT_SECONDS = 30.0  # For the workers to do what a step caused; they take milliseconds.
 POLL_SECONDS = 0.02
+FORBIDDEN = 403
 _SAVED = re.compile(r"\$([a-z][a-z0-9_]*)")
 _FINAL = frozenset(("COMPLETED", "FAILED"))
 
@@ -51,6 +52,8 @@ class Player:
     def play(self) -> None:
         """Set everything up and go through the steps. Raises Mismatch at the first difference."""
         scenario = self._scenario
+        if scenario.test_clock and self._api("GET", "/v1/test/clock")[0] == FORBIDDEN:
+            raise Mismatch("this recipe moves the clock; start the system with: python3 dev.py run --test-clock")
         self._saved["program"] = self._create("/v1/programs", {"name": scenario.title})["id"]
         for asset in scenario.assets:
             self._asset(asset)

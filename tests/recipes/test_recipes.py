@@ -40,6 +40,11 @@ def test_a_rule_that_was_not_foretold_is_found(running_api: Api) -> None:
         play(running_api, wrong)
 
 
+def test_a_recipe_that_moves_the_clock_says_what_it_needs() -> None:
+    with pytest.raises(Mismatch, match="run --test-clock"):
+        play(lambda method, path, body=None: (403, None), scenario.load("expiring-points"))
+
+
 def test_every_page_says_what_is_played() -> None:
     assert recipes.outdated() == {}, "run `python3 dev.py recipes`"
 
