@@ -15,16 +15,16 @@ from app.domain.errors import (
     TierArchived,
     ValidationError,
 )
-from app.domain.ids import TimeOrdered
-from app.domain.names import OwnerType, StateOperation, StateType, WebhookType
+from app.domain.names import OwnerType
 from app.domain.tiers import Tier, TierReason, tier_from_json
 from app.engine.lifecycle import Standing
-from app.engine.state import Owner, StateChange
+from app.engine.state import Owner
 from app.engine.tiers import first_check, has_periods
+from app.flows import review_tiers
+from app.flows.change_level import change_level
 from app.flows.edit_state import read_owner
 from app.flows.locks import lock_owners
-from app.flows.tier_messages import tier_changed
-from app.store import enrollments, outbox, owner_states, programs, snapshot, tier_states, tiers
+from app.store import enrollments, programs, tier_states, tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def assign(place: Place, api_key_id: UUID, level: str, expires_at: datetime | No
         if expires_at is not None and expires_at <= now:
             raise ValidationError(details={"expires_at": "must not be in the past"})
         standing = Standing(found.key, now, expires_at, first_check(tier.lifecycle, now))
-        _write(c, place, api_key_id, owner, tier, standing, now)
+        change_level(c, owner, tier, place.program_id, standing, TierReason.API, api_key_id, now)
         return {
             "key": tier.key, "level": found.key, "rank": found.rank, "benefits": dict(found.benefits),
             "acquired_at": now, "expires_at": expires_at,
@@ -64,7 +64,10 @@ def remove(place: Place, api_key_id: UUID) -> None:
         if standing is None or standing.level is None:
             return
         checks_at = standing.checks_at if has_periods(tier.lifecycle) else None
-        _write(c, place, api_key_id, owner, tier, Standing(checks_at=checks_at), now)
+        change_level(
+            c, owner, tier, place.program_id, Standing(checks_at=checks_at), TierReason.REMOVED, api_key_id,
+            now,
+        )
 
 
 def check_place(c: Connection, place: Place) -> Owner:
@@ -84,6 +87,7 @@ def _enrollment(c: Connection, place: Place) -> dict[str, Any] | None:
 def _open(c: Connection, place: Place) -> tuple[Owner, Tier, datetime]:
     """Lock the owner and check everything in the order of decision A6: existence, then state."""
     lock_owners(c, place.organization_id, [place.owner_id])
+    review_tiers.settle_first(c, place.organization_id, place.owner_id)
     owner = check_place(c, place)
     row = tiers.get(c, place.organization_id, place.program_id, place.key)
     if row is None:
@@ -104,34 +108,3 @@ def _open(c: Connection, place: Place) -> tuple[Owner, Tier, datetime]:
     if row["status"] == "ARCHIVED":
         raise TierArchived()
     return owner, tier_from_json({**row, "archived": False}), read_clock(c)
-
-
-def _write(
-    c: Connection, place: Place, api_key_id: UUID, owner: Owner, tier: Tier, standing: Standing,
-    now: datetime,
-) -> None:
-    standings = tier_states.of_owners(c, place.organization_id, [place.owner_id]).get(place.owner_id, {})
-    old = standings[tier.id].level if tier.id in standings else None
-    tier_states.write(
-        c, place.organization_id, {(place.owner_id, tier.id): standing}, {tier.id: place.program_id}
-    )
-    if old == standing.level:
-        return
-    ids, reason = TimeOrdered(now), TierReason.API if standing.level else TierReason.REMOVED
-    operation = StateOperation.SET if standing.level else StateOperation.DELETE
-    change = StateChange(StateType.TIER, tier.key, operation, old, standing.level, None, reason)
-    owner_states.insert_history(c, [owner_states.history_row(
-        place.organization_id, place.owner_id, ids.next(), now, [change], program_id=place.program_id,
-        api_key_id=api_key_id,
-    )])
-    if outbox.wants(c, place.organization_id, WebhookType.PARTICIPANT_TIER_CHANGED):
-        _, marks = snapshot.read_owners(
-            snapshot.start_owners(c, place.organization_id, [place.owner_id]), place.organization_id
-        )
-        outbox.insert(c, [tier_changed(
-            owner, place.program_id, tier.key, (old, standing.level), reason, ids, now,
-            marks[place.owner_id].webhook_sequence + 1,
-        )])
-        owner_states.update(c, [
-            owner_states.update_row(owner, owner, posted_at=None, active_at=None, messages=1)
-        ])

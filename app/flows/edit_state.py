@@ -10,7 +10,7 @@ from app.domain.ids import TimeOrdered
 from app.domain.names import OwnerType
 from app.engine.state import Owner
 from app.engine.state_edits import Edited
-from app.flows import counted
+from app.flows import counted, review_tiers
 from app.flows.locks import lock_owners, lock_programs
 from app.store import owner_states, programs, snapshot
 
@@ -29,6 +29,7 @@ def edit(
     with transaction() as c:
         lock = lock_programs if kind is OwnerType.PROGRAM else lock_owners
         lock(c, organization_id, [owner_id])
+        review_tiers.settle_first(c, organization_id, owner_id)
         now = read_clock(c)
         before = read_owner(c, organization_id, kind, owner_id)
         refuse_closed(c, before, needs_active=needs_active)
@@ -39,7 +40,7 @@ def edit(
             owner_states.insert_history(c, [owner_states.history_row(
                 organization_id, owner_id, TimeOrdered(now).next(), now, changes, api_key_id=api_key_id
             )])
-            counted.follow(c, organization_id, before, after, now)
+            counted.follow(c, organization_id, before, after, api_key_id, now)
         return after, bool(changes), now
 
 

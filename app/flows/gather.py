@@ -115,7 +115,8 @@ def _gather(c: Connection, wanted: Wanted, *, lock: bool) -> Gathered:
     budgets = snapshot.start_budgets(c, organization_id, spent_by) if spent_by else None
     again = snapshot.start_external_ids(c, organization_id, names) if names else None
     webhooks = outbox.start_subscribed(c, [organization_id])
-    reviews = tier_states.start_due_among(c, organization_id, owners) if wanted.tiers and lock else None
+    # Counters are the owner's, not the program's: another program's tier may start one of them anew.
+    reviews = tier_states.start_due_among(c, organization_id, owners) if lock else None
     watching = automations.start_thresholds(c, organization_id) if lock else None
     clock = c.execute(_DRAW if lock else _READ)
     row: Any = clock.fetchone()

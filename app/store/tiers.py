@@ -53,11 +53,26 @@ SELECT t.id, t.program_id, t.key, t.status = 'ARCHIVED' AS archived, t.lifecycle
 FROM tiers t
 WHERE t.organization_id = %(organization_id)s AND t.id = ANY(%(ids)s::uuid[])
 """
-_COUNTING = """
-SELECT t.id FROM tiers t
-WHERE t.organization_id = %(organization_id)s AND t.status = 'ACTIVE' AND t.lifecycle IS NOT NULL
-    AND t.program_id IN (SELECT e.program_id FROM enrollments e
-        WHERE e.organization_id = %(organization_id)s AND e.participant_id = %(owner_id)s)
+# The tiers that an owner's counters may concern: of the programs that a participant is enrolled in, or some
+# member of a group is. Nobody rises in a program that is out of business, nor with a frozen enrollment.
+_CONCERNING = """
+SELECT t.id, t.program_id, t.key, false AS archived, t.lifecycle,
+    (SELECT jsonb_agg(jsonb_build_object('key', v.key, 'rank', v.rank, 'qualification', v.qualification,
+            'benefits', v.benefits))
+        FROM tier_levels v WHERE v.organization_id = t.organization_id AND v.tier_id = t.id) AS levels,
+    p.status = 'ACTIVE' AND x.rises AS rises
+FROM tiers t
+JOIN programs p ON p.organization_id = t.organization_id AND p.id = t.program_id
+JOIN (
+    SELECT e.program_id, bool_or(e.status = 'ACTIVE') AS rises FROM enrollments e
+    WHERE e.organization_id = %(organization_id)s AND (e.participant_id = %(owner_id)s
+        OR e.participant_id IN (SELECT m.participant_id FROM group_members m
+            WHERE m.organization_id = %(organization_id)s AND m.group_id = %(owner_id)s
+                AND m.status = 'ACTIVE'))
+    GROUP BY e.program_id
+) x ON x.program_id = t.program_id
+WHERE t.organization_id = %(organization_id)s AND t.status = 'ACTIVE'
+ORDER BY t.id
 """
 
 
@@ -119,10 +134,9 @@ def by_id(c: Connection, organization_id: UUID, ids: list[UUID]) -> list[dict[st
     return c.execute(_OF_PROGRAMS, {"organization_id": organization_id, "ids": ids}).fetchall()
 
 
-def with_lifecycle(c: Connection, organization_id: UUID, owner_id: UUID) -> list[UUID]:
-    """Return the tiers with a lifecycle in the programs in which a participant is enrolled."""
-    rows = c.execute(_COUNTING, {"organization_id": organization_id, "owner_id": owner_id})
-    return [row["id"] for row in rows]
+def concerning(c: Connection, organization_id: UUID, owner_id: UUID) -> list[dict[str, Any]]:
+    """Return the tiers of a participant's or group's programs, and whether it may rise in each (`rises`)."""
+    return c.execute(_CONCERNING, {"organization_id": organization_id, "owner_id": owner_id}).fetchall()
 
 
 def _json(value: dict[str, Any] | None) -> str | None:
