@@ -137,6 +137,7 @@ class Settings:
     host: str = _setting("HOST", _text, "127.0.0.1")
     port: int = _setting("PORT", _integer(1, 65_535), 8000)
     web_concurrency: int = _setting("WEB_CONCURRENCY", _integer(1, 64), 2)
+    trusted_proxies: tuple[Network, ...] = _setting("TRUSTED_PROXIES", _networks, ())
     web_threads: int = _setting("WEB_THREADS", _integer(1, 64), 4)
     worker_processes: int = _setting("WORKER_PROCESSES", _integer(1, 64), 2)
     worker_threads: int = _setting("WORKER_THREADS", _integer(1, 32), 2)

@@ -16,15 +16,13 @@ from werkzeug.exceptions import MethodNotAllowed as HttpMethodNotAllowed
 from werkzeug.routing import BaseConverter
 
 import app.api
-from app.api import errors
 from app.api.credentials import Credentials
 from app.api.errors import InternalError
 from app.api.limits import limiter
 from app.api.measures import Measures
 from app.api.recorder import Recorder
-from app.api.request_ids import request_id_of
 from app.api.routing import ROUTES, Route, is_id
-from app.api.serve import Server, write_headers
+from app.api.serve import Server
 from app.domain.errors import DomainError, InvalidRequest, MethodNotAllowed, NotFound
 from app.observe import configure_logging
 from app.settings import settings
@@ -49,6 +47,7 @@ class Florin(Flask):
         super().__init__("florin", static_folder=None, template_folder=None)
         self.server = server
         self.literal: dict[tuple[str, str], Route] = {}
+        self.literal_paths: set[str] = set()
         self.url_map.merge_slashes = False
         self.url_map.strict_slashes = True
         self.url_map.converters["text"] = TextConverter
@@ -65,6 +64,8 @@ class Florin(Flask):
 
         def view(**parameters: str) -> Response:
             met = request._get_current_object()  # type: ignore[attr-defined]
+            if parameters and met.path in self.literal_paths:
+                raise HttpMethodNotAllowed()  # `batch` is a path of its own, not the id of a participant.
             return self.server.serve(route, met, parameters)
 
         self.add_url_rule(
@@ -73,6 +74,20 @@ class Florin(Flask):
         )
         if not route.parameters:
             self.literal[route.method, route.pattern] = route
+            self.literal_paths.add(route.pattern)
+
+    def answer(self, error: DomainError) -> Response:
+        """Answer a request that fits no route."""
+        return self.server.refuse(request._get_current_object(), error)  # type: ignore[attr-defined]
+
+    def allowed(self, path: str) -> str:
+        """Return the methods that a path has, as the header Allow writes them."""
+        if path in self.literal_paths:
+            methods = {method for method, literal in self.literal if literal == path}
+        else:
+            adapter = self.url_map.bind("")
+            methods = {each for each in adapter.allowed_methods(path) if each != "OPTIONS"}
+        return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def flask_rule(route: Route) -> str:
@@ -104,23 +119,17 @@ def build() -> Florin:
     made = Florin(Server(Credentials(), limiter(), recorder, measures))
     for route in ROUTES:
         made.add(route)
-    made.register_error_handler(HTTPException, _http_error)
-    made.register_error_handler(Exception, lambda error: _answer(InternalError()))
+    made.register_error_handler(HTTPException, lambda error: _http_error(made, error))
+    made.register_error_handler(Exception, lambda error: made.answer(InternalError()))
     return made
 
 
-def _http_error(error: HTTPException) -> Response:
+def _http_error(florin: Florin, error: HTTPException) -> Response:
     if isinstance(error, HttpMethodNotAllowed):
-        response = _answer(MethodNotAllowed())
-        response.headers["Allow"] = ", ".join(sorted(set(error.valid_methods or ()) - {"OPTIONS"}))
+        response = florin.answer(MethodNotAllowed())
+        if response.status_code == 405:
+            response.headers["Allow"] = florin.allowed(request.path)
         return response
     if error.code == 404:
-        return _answer(NotFound("No such path"))
-    return _answer(InvalidRequest())
-
-
-def _answer(error: DomainError) -> Response:
-    request_id = request_id_of(request.headers.get("X-Request-Id"))
-    response = errors.respond(error, request_id, request.headers.get("Accept"))
-    write_headers(response, request_id, None)
-    return response
+        return florin.answer(NotFound("No such path"))
+    return florin.answer(InvalidRequest())

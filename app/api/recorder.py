@@ -12,7 +12,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -22,7 +22,7 @@ from app.api import bodies
 from app.api.measures import Measures
 from app.db import read_clock, transaction
 from app.domain.errors import DomainError
-from app.domain.ids import TimeOrdered
+from app.domain.ids import MICROSECOND, TimeOrdered
 from app.observe import log
 from app.store import request_logs, usage
 from app.store.request_logs import LogRow
@@ -52,7 +52,7 @@ class Noted:
     request_id: str
     method: str
     path: str
-    route_pattern: str
+    route_pattern: str | None
     status: int
     seconds: float
     error_code: str | None
@@ -75,6 +75,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._latest = datetime.min.replace(tzinfo=UTC)
         self.dropped = 0
 
     def note(self, noted: Noted) -> None:
@@ -117,7 +118,7 @@ class Recorder:
 
     def _write(self, batch: list[Noted]) -> None:
         try:
-            write(batch)
+            self._latest = write(batch, self._latest)
         except (psycopg.Error, sqlalchemy.exc.SQLAlchemyError) as error:
             unreachable = isinstance(error, psycopg.OperationalError | sqlalchemy.exc.SQLAlchemyError)
             if len(batch) > 1 and not unreachable:
@@ -129,16 +130,20 @@ class Recorder:
             log("recorder").warning("request logs dropped", count=len(batch), error=type(error).__name__)
 
 
-def write(batch: Sequence[Noted]) -> None:
-    """Write a batch: the logs, the usage of the day, and when each key was last used."""
+def write(batch: Sequence[Noted], after: datetime) -> datetime:
+    """Write a batch: the logs, the usage of the day, and when each key was last used.
+
+    Returns the time of the last row. Rows are later than `after`, that of the batch before: the clock of the
+    database and ours are not read at once, and a pause in between must not turn two requests around.
+    """
     with transaction() as c:
         now = read_clock(c)
         here = time.monotonic()
         entropy = secrets.randbits(40)
-        rows = [
-            _row(each, now - timedelta(seconds=here - each.finished), (entropy + index) % (1 << 40))
-            for index, each in enumerate(batch)
-        ]
+        rows: list[LogRow] = []
+        for index, each in enumerate(batch):
+            after = max(after + MICROSECOND, now - timedelta(seconds=here - each.finished))
+            rows.append(_row(each, after, (entropy + index) % (1 << 40)))
         request_logs.insert(c, rows)
         counts: dict[tuple[UUID, object], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0])
         keys: dict[UUID, set[UUID]] = defaultdict(set)
@@ -157,6 +162,7 @@ def write(batch: Sequence[Noted]) -> None:
             )
         for organization_id, used in sorted(keys.items()):
             request_logs.note_key_use(c, organization_id, sorted(used), now)
+    return after
 
 
 def _row(noted: Noted, at: datetime, entropy: int) -> LogRow:

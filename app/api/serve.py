@@ -16,7 +16,8 @@ from pydantic import ValidationError as PydanticError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api import errors
-from app.api.credentials import Credentials
+from app.api.addresses import client_address, refuse_broken_text
+from app.api.credentials import Credentials, key_of
 from app.api.errors import InternalError, Unavailable
 from app.api.faults import body_error, query_error
 from app.api.fields import KEY_LENGTH_MAX, parse_uuid
@@ -39,6 +40,7 @@ from app.domain.json import dumps
 from app.observe import log
 from app.store.identities import Identity
 
+GUARDED_PREFIX = "/v1/"  # Nothing below it answers a stranger, whether it exists or not.
 READ_BYTES = 65_536
 DISCARDED_BYTES_MAX = 16 << 20  # Twice the largest body that is taken.
 NOBODY = Identity(new_id(), new_id(), 0, 0)  # Stands in for the identity on public routes; owns nothing.
@@ -71,6 +73,8 @@ class Server:
                 limit = self.limiter.take(identity)
                 if not limit.allowed:
                     raise too_many(limit)
+            if parameters or http.query_string:
+                refuse_broken_text(http.environ)
             path = path_of(route, parameters)
             query = query_of(route, http)
             raw = raw_of(route, http)
@@ -96,28 +100,58 @@ class Server:
             self._note(route, http, identity, request_id, raw, response, error, reply, seconds)
         return response
 
+    def refuse(self, http: HttpRequest, error: DomainError) -> Response:
+        """Answer a request that fits no route, as any other: for strangers 401, limited, logged."""
+        started = time.perf_counter()
+        request_id = request_id_of(http.headers.get("X-Request-Id"))
+        identity = NOBODY
+        limit: Limit | None = None
+        try:
+            if http.path.startswith(GUARDED_PREFIX):
+                identity = self._identify(http)
+                limit = self.limiter.take(identity)
+                if not limit.allowed:
+                    raise too_many(limit)
+            refuse_broken_text(http.environ)
+        except DomainError as known:
+            error = known
+        except Exception as unknown:
+            error = outcome_of(unknown, request_id, None)
+        response = errors.respond(error, request_id, http.headers.get("Accept"))
+        if identity is not NOBODY:
+            discard_rest(http)
+        write_headers(response, request_id, limit or getattr(error, "limit", None))
+        seconds = time.perf_counter() - started
+        self.measures.count("ANY", "none", response.status_code, seconds)
+        if identity is not NOBODY:
+            self._note(None, http, identity, request_id, b"", response, error, None, seconds)
+        return response
+
     def _identify(self, http: HttpRequest) -> Identity:
         try:
             return self.credentials.identify(http.headers)
         except Unauthorized as refusal:
-            limit = self.limiter.take_failure(http.remote_addr or "unknown")
+            if key_of(http.headers) is None:
+                raise  # Nothing was guessed and nothing looked up, so nothing need be limited.
+            limit = self.limiter.take_failure(client_address(http.environ) or "unknown")
             if not limit.allowed:
                 raise too_many(limit) from None
             refusal.limit = limit  # type: ignore[attr-defined]
             raise
 
     def _note(
-        self, route: Route, http: HttpRequest, identity: Identity, request_id: str, raw: bytes,
+        self, route: Route | None, http: HttpRequest, identity: Identity, request_id: str, raw: bytes,
         response: Response, error: DomainError | None, reply: Reply | None, seconds: float,
     ) -> None:
         environ = http.environ
-        bodies_kept = route.log_bodies
+        bodies_kept = route is None or route.log_bodies
         self.recorder.note(Noted(
             identity.organization_id, identity.api_key_id, request_id, environ["REQUEST_METHOD"], http.path,
-            route.pattern, response.status_code, seconds, None if error is None else error.code,
+            None if route is None else route.pattern, response.status_code, seconds,
+            None if error is None else error.code,
             time.monotonic(), raw[: LOGGED_BYTES_MAX + 1] if bodies_kept else b"",
             response.get_data()[: LOGGED_BYTES_MAX + 1] if bodies_kept else b"",
-            environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT"), 0 if reply is None else reply.events,
+            client_address(environ), environ.get("HTTP_USER_AGENT"), 0 if reply is None else reply.events,
         ))
 
 
@@ -213,7 +247,7 @@ def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:
     if not raw and not route.body_optional:
         raise InvalidRequest("Request body is required")
     data = route.parse(raw) if raw else {}
-    key = http.headers.get("Idempotency-Key")
+    key = utf8_of(http.headers.get("Idempotency-Key"))
     has_field = "idempotency_key" in route.body.model_fields
     offered = key is not None and has_field and isinstance(data, dict)
     if offered and data.setdefault("idempotency_key", key) != key:
@@ -222,6 +256,16 @@ def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:
         return route.body.model_validate(data)
     except PydanticError as error:
         raise body_error(error, data) from None
+
+
+def utf8_of(header: str | None) -> str | None:
+    """Return a header's text, which WSGI hands over byte by byte, as UTF-8."""
+    if header is None or header.isascii():
+        return header
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        raise InvalidRequest("The header Idempotency-Key is not valid UTF-8") from None
 
 
 def respond(reply: Reply) -> Response:
@@ -240,13 +284,14 @@ def respond(reply: Reply) -> Response:
     return response
 
 
-def outcome_of(error: Exception, request_id: str, route: Route) -> DomainError:
+def outcome_of(error: Exception, request_id: str, route: Route | None) -> DomainError:
     """Return what the client is told about an exception that is no refusal; the log is told everything."""
     away = (psycopg.OperationalError, sqlalchemy.exc.TimeoutError, sqlalchemy.exc.OperationalError)
+    pattern = None if route is None else route.pattern
     if isinstance(error, away):
-        log("api").warning("unavailable", request_id=request_id, route=route.pattern, error=repr(error))
+        log("api").warning("unavailable", request_id=request_id, route=pattern, error=repr(error))
         return Unavailable()
-    log("api").error("internal error", request_id=request_id, route=route.pattern, exc_info=error)
+    log("api").error("internal error", request_id=request_id, route=pattern, exc_info=error)
     return InternalError()
 
 

@@ -2,9 +2,12 @@
 
 import time
 
+import pytest
 from redis import Redis
 from werkzeug.test import Client as WsgiClient
 
+from app.api.addresses import client_address
+from app.api.application import Florin
 from app.api.limits import FAILURES_BURST, UNLIMITED, RateLimiter
 from app.domain.ids import new_id
 from app.settings import settings
@@ -120,3 +123,73 @@ def test_failed_log_ins_of_one_address_are_limited_and_good_keys_are_not(
     assert set(statuses) == {401, 429}
     assert statuses[:FAILURES_BURST] == [401] * FAILURES_BURST
     assert api.get("/v1/programs").status_code == 200
+
+
+def test_who_sends_no_key_is_unauthorized_however_often(
+    http: WsgiClient, redis_client: "Redis[bytes]"
+) -> None:
+    for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic sk_x"}):
+        statuses = {
+            http.get("/v1/programs", headers=headers).status_code for _ in range(FAILURES_BURST + 10)
+        }
+        assert statuses == {401}
+
+
+def test_a_path_that_does_not_exist_counts_against_the_limit(
+    http: WsgiClient, redis_client: "Redis[bytes]"
+) -> None:
+    api = new_caller(http, per_second=1, burst=2)
+    answers = [api.get("/v1/nothing") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    assert [answer.headers["X-RateLimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert "Retry-After" in answers[2].headers
+
+
+PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.9", "10.0.0.8", "203.0.113.7", "198.51.100.1"
+
+
+@pytest.mark.parametrize(("peer", "forwarded", "found"), [
+    (PROXY, CLIENT, CLIENT),
+    (PROXY, f"{LIAR}, {CLIENT}", CLIENT),
+    (PROXY, f"{LIAR}, {CLIENT}, {OTHER_PROXY}", CLIENT),
+    (PROXY, "[2001:db8::1]:443", "2001:db8::1"),
+    (PROXY, f"{CLIENT}:5000", CLIENT),
+    (PROXY, f"::ffff:{CLIENT}", CLIENT),
+    (PROXY, None, PROXY),
+    (PROXY, "unknown", PROXY),
+    (PROXY, f"{CLIENT}, unknown, {OTHER_PROXY}", OTHER_PROXY),
+    ("", CLIENT, CLIENT),
+    (LIAR, CLIENT, LIAR),
+])
+def test_the_clients_address_is_what_trusted_proxies_tell(
+    monkeypatch: pytest.MonkeyPatch, peer: str, forwarded: str | None, found: str
+) -> None:
+    environ = {"REMOTE_ADDR": peer} | ({} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded})
+    assert client_address(environ) == (peer or None)
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/24,::1/128")
+    settings.cache_clear()
+    try:
+        assert client_address(environ) == found
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+
+
+def test_behind_a_proxy_logs_and_limits_see_the_client(
+    api: Caller, http: WsgiClient, application: Florin, redis_client: "Redis[bytes]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1/32")
+    settings.cache_clear()
+    try:
+        api.send("GET", "/v1/programs", headers={"X-Forwarded-For": CLIENT})
+        application.server.recorder.flush()
+        row = api.get("/v1/logs").json["data"][0]
+        assert api.get(f"/v1/logs/{row['id']}").json["ip_address"] == CLIENT
+        for address, status in ((LIAR, 429), (CLIENT, 401)):
+            sent = {"X-API-Key": "sk_wrong", "X-Forwarded-For": address}
+            times = FAILURES_BURST + 40 if status == 429 else 1
+            assert [http.get("/v1/programs", headers=sent).status_code for _ in range(times)][-1] == status
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()

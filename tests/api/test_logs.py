@@ -57,6 +57,17 @@ def test_logs_are_filtered_and_sorted(api: Caller, application: Florin) -> None:
     error_of(api.get("/v1/logs", status_min=500, status_max=400), 400, "validation_error")
 
 
+def test_a_request_to_no_path_is_logged_without_a_pattern(api: Caller, application: Florin) -> None:
+    answer = api.get("/v1/nothing", x="1")
+    api.send("PUT", "/v1/programs")
+    application.server.recorder.flush()
+    rows = api.get("/v1/logs", status_min=404).json["data"]
+    assert [(row["path"], row["route_pattern"], row["error_code"]) for row in rows] == [
+        ("/v1/programs", None, "method_not_allowed"), ("/v1/nothing", None, "not_found"),
+    ]
+    assert rows[1]["request_id"] == answer.headers["X-Request-Id"]
+
+
 def test_a_new_keys_text_is_in_no_log(api: Caller, application: Florin) -> None:
     created = api.post("/v1/api-keys", {"name": "k"}).json
     api.post("/v1/programs", {"name": created["key"]})

@@ -3,6 +3,7 @@
 import json
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import psycopg
 import pytest
@@ -164,6 +165,59 @@ def test_an_unknown_path_is_not_found_and_a_wrong_method_is_named(api: Caller) -
     error_of(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET, HEAD, POST"
     error_of(api.send("TRACE", "/v1/programs"), 405, "method_not_allowed")
+
+
+def test_the_methods_named_for_a_path_are_those_that_it_has(api: Caller) -> None:
+    for path, allowed in (
+        ("/v1/participants/batch", "POST"),
+        ("/v1/events/by-key", "GET, HEAD"),
+        (f"/v1/participants/{ABSENT}", "DELETE, GET, HEAD, PATCH"),
+    ):
+        answer = api.send("PUT", path)
+        error_of(answer, 405, "method_not_allowed")
+        assert answer.headers["Allow"] == allowed
+    error_of(api.get("/v1/participants/batch"), 405, "method_not_allowed")
+    assert api.send("HEAD", "/v1/participants").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "query"), [
+    ("/v1/participants/%ff", ""), ("/v1/nothing%ff", ""), ("/v1/programs", "search=%ff"),
+    ("/v1/programs", "search=%C3%28"), ("/v1/programs", "%ff=1"), ("/v1/programs", "search=%ED%A0%80"),
+])
+def test_text_in_a_path_or_query_that_is_not_utf_8_is_refused(api: Caller, path: str, query: str) -> None:
+    raw = unquote_to_bytes(path).decode("latin-1")
+    answer = api.send("GET", "/v1", query_string=query, environ_overrides={"PATH_INFO": raw})
+    error_of(answer, 400, "invalid_request")
+
+
+def test_a_tag_that_is_not_utf_8_is_refused_and_not_stored(api: Caller) -> None:
+    tags = f"/v1/participants/{api.participant('a')}/state/tags"
+    error_of(
+        api.send("PUT", tags, environ_overrides={"PATH_INFO": tags + "/caf\xe9"}), 400, "invalid_request"
+    )
+    assert api.get(tags).json["data"] == []
+    assert api.send("PUT", tags + "/caf%c3%a9").json == {"tag": "café"}
+    assert api.get("/v1/participants", search="caf%c3%a9").status_code == 200
+
+
+def test_a_key_in_the_header_is_read_as_utf_8_and_refused_where_it_is_not(api: Caller) -> None:
+    program_id = api.program()
+    body = {
+        "program_id": program_id, "external_id": "a", "idempotency_key": "é",
+        "event_timestamp": "2026-01-01T00:00:00Z", "event_data": {},
+    }
+    for raw, status in (("é".encode().decode("latin-1"), 202), ("é", 400), ("e", 400)):
+        environ = {"HTTP_IDEMPOTENCY_KEY": raw}
+        answer = api.send("POST", "/v1/events", body, environ_overrides=environ)
+        assert answer.status_code == status, answer.json
+
+
+def test_below_v1_a_stranger_learns_nothing_about_paths(api: Caller, http: WsgiClient) -> None:
+    for method, path in (("GET", "/v1/nothing"), ("PUT", "/v1/programs"), ("GET", "/v1/participants/batch")):
+        answer = http.open(path, method=method)
+        error_of(answer, 401, "unauthorized")
+        assert "Allow" not in answer.headers
+    error_of(http.get("/nothing"), 404, "not_found")
 
 
 def test_an_error_can_be_had_as_a_problem_document(api: Caller) -> None:
