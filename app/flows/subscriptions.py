@@ -28,6 +28,7 @@ from app.flows.audience import conditions_of, examine, states
 from app.flows.ingest import insert_system_events
 from app.flows.lanes import NOTHING, Turn
 from app.store import audience, automations, subscriptions
+from app.store.audience import Member
 from app.store.subscriptions import Due, Subscription
 
 BATCH_MAX = 250
@@ -57,16 +58,22 @@ def _fire_group(
     c: Connection, automation: Automation, group: list[Due], events: list[SystemEvent], now: datetime
 ) -> list[Subscription]:
     """Return the subscriptions of one automation after their turn; adds their events."""
-    active = automation.status is AutomationStatus.ACTIVE
-    changed = [
-        # Parked until the next look over the subscriptions, so that it does not stand before others.
-        replace(one.subscription, next_trigger_at=None) for one in group if not (active and one.wanted)
+    active, schedule = automation.status is AutomationStatus.ACTIVE, automation.schedule
+    waiting = [one.subscription for one in group if active and not one.open]
+    if isinstance(schedule, Threshold):
+        changed = [replace(one, next_trigger_at=now + REFRESH_EVERY) for one in waiting]
+    else:
+        changed = []
+        subscriptions.park(c, automation.organization_id, [one.id for one in waiting])
+    turns = [one.subscription for one in group if active and one.open and one.wanted]
+    # What is paused goes on from its resumption, who is frozen from being active again.
+    changed += [
+        replace(one.subscription, next_trigger_at=None) for one in group
+        if not active or (one.open and not one.wanted)
     ]
-    turns = [one.subscription for one in group if active and one.wanted]
     if not turns:
         return changed
     ids = [one.participant_id for one in turns]
-    schedule = automation.schedule
     facts = _facts(c, automation, schedule, {one.participant_id: one for one in turns})
     occasion = Occasion(
         automation.program_id, automation.event_data, now, skip_filter=not isinstance(schedule, Threshold)
@@ -75,7 +82,8 @@ def _fire_group(
     for one in turns:
         fact = facts[one.participant_id]
         if _is_stale(schedule, one, fact):
-            changed.append(replace(one, next_trigger_at=next_trigger(schedule, fact, now)))
+            seen = max(_last_look(automation), one.updated_at)
+            changed.append(replace(one, next_trigger_at=next_trigger(schedule, fact, seen)))
             continue
         assert one.next_trigger_at is not None, "only what has a time is due"
         at = latest_trigger(schedule, fact, one.next_trigger_at, now)
@@ -140,18 +148,23 @@ def refresh_some(c: Connection) -> Turn:
     known = subscriptions.of_participants(
         c, automation.organization_id, automation.id, [member.participant_id for member in members]
     )
-    schedule, fresh = automation.schedule, TimeOrdered(now)
+    schedule, fresh, since = automation.schedule, TimeOrdered(now), _last_look(automation)
     everyone: dict[UUID, Subscription] = {}
     for member in members:
         one = known.get(member.participant_id)
         if member.participant_id not in matching:
             if one is not None and one.status == "active":
                 everyone[member.participant_id] = replace(one, status="cancelled", next_trigger_at=None)
-        elif one is None or one.status == "cancelled":
+        elif one is None:
+            begun = _begun(automation, member, since, now)
             everyone[member.participant_id] = Subscription(
-                fresh.next() if one is None else one.id, automation.id, member.participant_id, "active",
-                None, None, one.trigger_count if one else 0, 0, None, member.enrolled_at,
-                now if one is None else one.created_at, now,
+                fresh.next(), automation.id, member.participant_id, "active", None, None, 0, 0, None,
+                member.enrolled_at, begun, begun,
+            )
+        elif one.status == "cancelled":
+            everyone[member.participant_id] = replace(
+                one, status="active", retry_count=0, last_error=None, enrolled_at=member.enrolled_at,
+                updated_at=now,
             )
         elif one.status in ("active", "completed"):
             everyone[member.participant_id] = one
@@ -166,20 +179,38 @@ def refresh_some(c: Connection) -> Turn:
     return Turn(more=True)
 
 
+def _last_look(automation: Automation) -> datetime:
+    """Return until when surely everybody has been looked over: what came up later may not be seen yet.
+
+    A look itself takes a while. From a change of the automation on, all is new.
+    """
+    if automation.last_evaluated_at is None:
+        return automation.updated_at
+    return max(automation.last_evaluated_at - REFRESH_EVERY, automation.updated_at)
+
+
+def _begun(automation: Automation, member: Member, since: datetime, now: datetime) -> datetime:
+    """Return since when a new match is watched: not only from this look on, which may come late."""
+    if member.enrolled_at > since:
+        return member.enrolled_at
+    return since if automation.last_evaluated_at is None else now
+
+
 def _looked_over(
     automation: Automation, schedule: Schedule, one: Subscription, fact: Facts, now: datetime
 ) -> Subscription:
-    """Return a subscription with the time of its next turn; one that is due already keeps its time."""
+    """Return a subscription with the time of its next turn; one that is due already keeps its time.
+
+    A turn that came after the last look, of somebody new or of a date that was set since, is not missed.
+    """
     if one.status == "cancelled" or isinstance(schedule, Threshold):
         return one
-    overdue = one.next_trigger_at is not None and one.next_trigger_at <= now
     changed = one.updated_at < automation.updated_at
-    if overdue and not changed:
-        return one
-    dated = isinstance(schedule, AttributeDate)
-    if one.next_trigger_at is not None and not changed and not dated:
-        return one
-    following = next_trigger(schedule, fact, now)
+    if one.next_trigger_at is not None and not changed:
+        overdue = one.next_trigger_at <= now
+        if overdue or not isinstance(schedule, AttributeDate) or not _is_stale(schedule, one, fact):
+            return one
+    following = next_trigger(schedule, fact, max(_last_look(automation), one.updated_at))
     if one.status == "completed":
         # A date that was moved into the future comes once more.
         return one if following is None else replace(one, status="active", next_trigger_at=following)

@@ -18,7 +18,7 @@ _COLUMNS: LiteralString = """s.id, s.automation_id, s.participant_id, s.status, 
     s.last_triggered_at, s.trigger_count, s.retry_count, s.last_error, s.enrolled_at, s.created_at,
     s.updated_at"""
 _DUE = f"""
-SELECT {_COLUMNS}, s.organization_id, p.status = 'ACTIVE' AND e.status = 'ACTIVE' AS wanted
+SELECT {_COLUMNS}, s.organization_id, p.status = 'ACTIVE' AS open, e.status = 'ACTIVE' AS wanted
 FROM automation_subscriptions s
 JOIN automations a ON a.organization_id = s.organization_id AND a.id = s.automation_id
 JOIN programs p ON p.organization_id = a.organization_id AND p.id = a.program_id
@@ -57,6 +57,12 @@ ON CONFLICT (organization_id, automation_id, participant_id)
         updated_at = excluded.updated_at
     WHERE s.status IN ('active', 'cancelled') AND s.next_trigger_at IS NULL
 """
+# As if nobody had looked since the moment before their turn, so that the next look finds it missed.
+_PARK = """
+UPDATE automation_subscriptions SET updated_at = next_trigger_at - interval '1 microsecond',
+    next_trigger_at = NULL
+WHERE organization_id = %s AND id = ANY(%s::uuid[])
+"""
 _CANCEL_LEFT = """
 UPDATE automation_subscriptions s SET status = 'cancelled', next_trigger_at = NULL, updated_at = %(now)s
 WHERE s.organization_id = %(organization_id)s AND s.automation_id = %(automation_id)s
@@ -86,17 +92,20 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A subscription whose time has come; `wanted` where program and enrollment are ACTIVE."""
+    """A subscription whose time has come; `open` where the program is ACTIVE, `wanted` the enrollment."""
 
     organization_id: UUID
     subscription: Subscription
+    open: bool
     wanted: bool
 
 
 def due(c: Connection, now: datetime, limit: int) -> list[Due]:
     """Return the subscriptions due longest, locked."""
     rows = c.execute(_DUE, {"now": now, "limit": limit}).fetchall()
-    return [Due(row["organization_id"], _subscription(row), bool(row["wanted"])) for row in rows]
+    return [
+        Due(row["organization_id"], _subscription(row), row["open"], bool(row["wanted"])) for row in rows
+    ]
 
 
 def any_due(c: Connection, now: datetime) -> bool:
@@ -137,6 +146,12 @@ def write(c: Connection, organization_id: UUID, subscriptions: list[Subscription
             for s in subscriptions
         ]
         c.execute(_WRITE, {"organization_id": organization_id, "rows": dumps(rows), "now": now})
+
+
+def park(c: Connection, organization_id: UUID, ids: list[UUID]) -> None:
+    """Set subscriptions of inactive programs aside until the next look, so that they stand before nobody."""
+    if ids:
+        c.execute(_PARK, (organization_id, ids))
 
 
 def crossed(c: Connection, organization_id: UUID, rows: list[dict[str, Any]], now: datetime) -> None:

@@ -199,3 +199,89 @@ def test_a_changed_schedule_concerns_everybody(stage: Stage) -> None:
     stage.time.work()
     stage.time.until("2126-01-15T18:01")
     assert stage.times() == ["2126-01-15T18:00"]
+
+
+class TestLateLooks:
+    """Whom nobody has looked over yet when a turn comes: the scheduler was down, or the look minutes off."""
+
+    def test_somebody_who_comes_on_the_birthday_itself_is_congratulated(self, stage: Stage) -> None:
+        made = stage.automate(trigger=by("ATTRIBUTE_DATE", attribute="birthday"))
+        stage.time.work()
+        stage.time.until("2126-01-15T08:50")
+        looked = stage.shown(made)["last_evaluated_at"]
+        stage.people("ann", attributes={"birthday": "01-15"})
+        stage.people("ben", attributes={"birthday": "01-16"})
+        stage.time.go("2126-01-15T09:04:30")  # The next look comes half a minute later.
+        stage.time.work()
+        assert (stage.pings(), stage.shown(made)["last_evaluated_at"]) == ({}, looked)
+        stage.time.until("2126-01-15T09:06")
+        assert (stage.pings(), stage.times()) == ({"ann": 1}, ["2126-01-15T09:00"])
+        stage.time.until("2126-01-15T12:00")
+        stage.time.until("2126-01-16T12:00")
+        assert stage.pings() == {"ann": 1, "ben": 1}
+
+    def test_a_date_set_before_its_day_comes_although_nobody_looked_until_after(self, stage: Stage) -> None:
+        stage.people("ann", "ben")
+        stage.automate(trigger=by("ATTRIBUTE_DATE", attribute="renewal", recurring="ONCE"))
+        stage.time.work()
+        path = f"/v1/participants/{stage.id_of('ann')}"
+        assert stage.api.patch(path, {"attributes": {"renewal": "2126-01-20"}}).status_code == 200
+        stage.time.until("2126-02-20")
+        stage.time.until("2126-02-21")
+        assert (stage.pings(), stage.times()) == ({"ann": 1}, ["2126-01-20T09:00"])
+
+    def test_a_date_that_moved_while_nobody_looked_comes_on_its_new_day(self, stage: Stage) -> None:
+        stage.people("ann", attributes={"renewal": "2126-01-18"})
+        stage.automate(trigger=by("ATTRIBUTE_DATE", attribute="renewal", recurring="ONCE"))
+        stage.time.work()
+        path = f"/v1/participants/{stage.id_of('ann')}/state/attributes/renewal"
+        assert stage.api.put(path, {"value": "2126-01-25"}).status_code == 200
+        stage.time.until("2126-02-20")
+        assert stage.times() == ["2126-01-25T09:00"]
+
+    def test_intervals_and_cron_begin_with_the_enrollment(self, stage: Stage) -> None:
+        stage.automate(trigger=by("INTERVAL", interval="240h"))
+        stage.automate(name="c", event_name="pong", trigger=by("CRON", cron_expression="0 8 1 * *"))
+        stage.time.work()
+        stage.people("ann")
+        stage.time.until("2126-02-20")
+        assert (stage.times(), stage.times("pong")) == (["2126-02-13T18:00"], ["2126-02-01T08:00"])
+
+    def test_a_new_match_of_the_filter_is_watched_from_the_look_on(self, stage: Stage) -> None:
+        stage.people("ann")
+        stage.automate(
+            trigger=by("CRON", cron_expression="0 9 * * *"), participant_filter="'vip' in participant.tags"
+        )
+        stage.time.work()
+        stage.time.until("2126-01-15T08:50")
+        stage.time.go("2126-01-15T09:01")
+        assert stage.api.put(f"/v1/participants/{stage.id_of('ann')}/state/tags/vip").status_code == 201
+        stage.time.until("2126-01-15T09:20")
+        assert stage.times() == []
+        stage.time.until("2126-01-16T09:20")
+        assert stage.times() == ["2126-01-16T09:00"]
+
+
+@pytest.mark.parametrize(("trigger", "expected"), [
+    (by("INTERVAL", interval="96h"), "2126-01-18T18:00"),
+    (by("CRON", cron_expression="0 9 17 * *"), "2126-01-17T09:00"),
+    (by("ATTRIBUTE_DATE", attribute="birthday"), "2126-01-17T09:00"),
+    (by("THRESHOLD", counter="year_points", operator=">=", threshold=100), None),
+])
+def test_a_suspended_program_makes_up_for_a_missed_turn_once(
+    stage: Stage, trigger: dict[str, Any], expected: str | None
+) -> None:
+    stage.people("ann", attributes={"birthday": "01-17"})
+    stage.automate(trigger=trigger)
+    stage.time.work()
+    path = f"/v1/programs/{stage.program}"
+    assert stage.api.patch(path, {"status": "SUSPENDED"}).status_code == 200
+    counter = f"/v1/participants/{stage.id_of('ann')}/state/counters/year_points"
+    assert stage.api.put(counter, {"value": "150"}).status_code == 200
+    stage.time.step("2126-01-20T11:59", timedelta(hours=10))
+    assert stage.times() == []
+    assert stage.api.patch(path, {"status": "ACTIVE"}).status_code == 200
+    stage.time.until("2126-01-20T12:00")
+    stage.time.until("2126-01-20T12:20")
+    assert stage.pings() == {"ann": 1}
+    assert expected is None or stage.times() == [expected]
