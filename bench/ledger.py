@@ -133,13 +133,12 @@ def batched(ledger: Ledger, seconds: float) -> float:
 def one_a_commit(ledger: Ledger, seconds: float) -> float:
     """Transfers per second with locks, reads and a commit for each."""
     done, started = 0, time.perf_counter()
-    with db.connection() as c:
-        while time.perf_counter() - started < seconds:
+    while time.perf_counter() - started < seconds:
             giver, taker = (ledger.people[(7 * done + n) % ACCOUNTS] for n in range(2))
             keys = [
                 AccountKey(ledger.organization_id, person, ledger.simple.id) for person in (giver, taker)
             ]
-            with c.pipeline(), c.transaction():
+            with db.pipelined() as c:
                 lock_owners(c, ledger.organization_id, [giver, taker])
                 cursor = read.start_accounts(c, keys)
                 now = db.read_clock(c)

@@ -37,9 +37,19 @@ def in_program(
     c: Connection, organization_id: UUID, program_id: UUID, asset_id: UUID
 ) -> tuple[Asset, bool] | None:
     """Return an asset and whether it is linked to the program; None where there is no such asset."""
-    row = c.execute(_IN_PROGRAM, {
+    return read_in_program(start_in_program(c, organization_id, program_id, asset_id))
+
+
+def start_in_program(c: Connection, organization_id: UUID, program_id: UUID, asset_id: UUID) -> Any:
+    """Start the query of `in_program`, for use in a pipeline."""
+    return c.execute(_IN_PROGRAM, {
         "organization_id": organization_id, "program_id": program_id, "asset_id": asset_id,
-    }).fetchone()
+    })
+
+
+def read_in_program(cursor: Any) -> tuple[Asset, bool] | None:
+    """Finish the query of `in_program`."""
+    row = cursor.fetchone()
     return None if row is None else (asset_of(row), row["linked"])
 
 

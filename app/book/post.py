@@ -17,6 +17,8 @@ from app.ledger.accounts import Account, Lot
 from app.ledger.chain import text_hash
 from app.ledger.entries import Entry, Movement, Plan
 
+# Entries, texts, postings and balances in one statement: a request that moves value once would pay for each
+# further one about as much as for its rows.
 _ENTRIES = """
 WITH e AS MATERIALIZED (
     SELECT COALESCE(o, %(organization_id)s) AS o, i, g, a, t, v, r, k, COALESCE(c, %(now)s) AS c, h, s, d, f
@@ -29,22 +31,20 @@ WITH e AS MATERIALIZED (
 ), texts AS (
     INSERT INTO journal_texts (organization_id, entry_id, salt, description, reference_id)
     SELECT o, i, decode(s, 'hex'), d, f FROM e WHERE s IS NOT NULL
+), balances AS (
+    INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, available, held, deferred,
+        overdrawn, updated_at)
+    SELECT COALESCE(o, %(organization_id)s), i, COALESCE(t, 'PARTICIPANT'), w, a, v, COALESCE(h, 0),
+        COALESCE(d, 0), COALESCE(x, false), %(now)s
+    FROM json_to_recordset(%(accounts)s::json)
+        AS r(o uuid, i bigint, t text, w uuid, a uuid, v numeric, h numeric, d numeric, x boolean)
+    ORDER BY 1, 2
+    ON CONFLICT (organization_id, id) DO UPDATE SET available = excluded.available, held = excluded.held,
+        deferred = excluded.deferred, overdrawn = excluded.overdrawn, updated_at = excluded.updated_at
 )
 INSERT INTO postings (organization_id, entry_id, line, account_id, bucket, amount)
 SELECT COALESCE(o, %(organization_id)s), e, l, a, COALESCE(b, 'AVAILABLE'), m
 FROM json_to_recordset(%(postings)s::json) AS p(o uuid, e uuid, l smallint, a bigint, b text, m numeric)
-"""
-
-_ACCOUNTS = """
-INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, available, held, deferred,
-    overdrawn, updated_at)
-SELECT COALESCE(o, %(organization_id)s), i, COALESCE(t, 'PARTICIPANT'), w, a, v, COALESCE(h, 0),
-    COALESCE(d, 0), COALESCE(x, false), %(now)s
-FROM json_to_recordset(%(accounts)s::json)
-    AS r(o uuid, i bigint, t text, w uuid, a uuid, v numeric, h numeric, d numeric, x boolean)
-ORDER BY 1, 2
-ON CONFLICT (organization_id, id) DO UPDATE SET available = excluded.available, held = excluded.held,
-    deferred = excluded.deferred, overdrawn = excluded.overdrawn, updated_at = excluded.updated_at
 """
 
 _LOTS = """
@@ -87,10 +87,9 @@ def write(
     usual = entries[0].organization_id
     c.execute(_ENTRIES, {
         "entries": _json(_entry_rows(entries, usual, now)), "postings": _json(_posting_rows(entries, usual)),
-        "organization_id": usual, "now": now,
+        "accounts": _json([_account_row(each, usual) for each in accounts]), "organization_id": usual,
+        "now": now,
     })
-    account_rows = [_account_row(each, usual) for each in accounts]
-    c.execute(_ACCOUNTS, {"accounts": _json(account_rows), "organization_id": usual, "now": now})
     lot_rows = [_lot_row(each) for each in lots]
     if lot_rows:
         c.execute(_LOTS, {"lots": _json(lot_rows)})

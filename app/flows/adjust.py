@@ -5,20 +5,13 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from app.db import Connection, transaction
+from app.db import Connection, pipelined
 from app.domain.amounts import format_amount
+from app.domain.assets import Asset
 from app.domain.errors import InvalidRequest
 from app.domain.names import Bucket, OwnerType
 from app.flows.idempotency import Outcome, once
-from app.flows.move_value import (
-    FIRST_LOTS,
-    Call,
-    find_asset,
-    find_owner,
-    find_program,
-    open_desk,
-    refuse_inactive_owner,
-)
+from app.flows.move_value import FIRST_LOTS, Call, look_up, open_desk
 from app.ledger.checks import check_amount
 from app.ledger.credits import credit
 from app.ledger.debits import debit
@@ -43,23 +36,22 @@ def adjust(call: Call, wanted: Adjustment, key: str | None, request_hash: bytes)
         raise InvalidRequest(
             "allow_negative is for debits of AVAILABLE", {"allow_negative": "only for DEBIT of AVAILABLE"}
         )
-    with transaction() as c:
-        find_program(c, call.organization_id, call.program_id)
-        find_owner(c, call.organization_id, wanted.kind, wanted.owner_id)
-        check_amount(find_asset(c, call), wanted.amount, adjust=True)
+    with pipelined() as c:
+        asset = look_up(c, call, wanted.kind, wanted.owner_id).asset
+        check_amount(asset, wanted.amount, adjust=True)
         person = wanted.owner_id if wanted.kind is OwnerType.PARTICIPANT else None
         return once(
             c, call.organization_id, call.program_id, "adjust", key, request_hash,
-            lambda: _adjust(c, call, wanted), person,
+            lambda: _adjust(c, call, wanted, asset), person,
         )
 
 
-def _adjust(c: Connection, call: Call, wanted: Adjustment) -> dict[str, Any]:
+def _adjust(c: Connection, call: Call, wanted: Adjustment, asset: Asset) -> dict[str, Any]:
     is_debit = wanted.type == "DEBIT"
     desk = open_desk(
-        c, call, [wanted.owner_id], wallet=True, first_lots=FIRST_LOTS if is_debit else None
+        c, call, [wanted.owner_id], wallet=True, first_lots=FIRST_LOTS if is_debit else None, asset=asset
     )
-    refuse_inactive_owner(c, desk.owners[wanted.owner_id], call.program_id)
+    desk.refuse_inactive(wanted.owner_id)
     if is_debit:
         plan = desk.plan(lambda: debit(
             desk.account(wanted.owner_id), desk.source(), desk.asset, wanted.amount, bucket=wanted.bucket,

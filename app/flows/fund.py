@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection, transaction
+from app.db import Connection, pipelined
 from app.domain.amounts import format_amount
 from app.domain.assets import Asset
 from app.domain.errors import AssetNotPrefunded
 from app.domain.names import EntryType, IssuancePolicy, WebhookType
 from app.flows.idempotency import Outcome, once
-from app.flows.move_value import Call, find_asset, find_program, open_desk
+from app.flows.move_value import Call, look_up, open_desk
 from app.ledger.checks import check_amount
 from app.ledger.entries import Plan
 from app.ledger.wallets import burn, fund
@@ -24,19 +24,19 @@ def change_wallet(
     request_hash: bytes,
 ) -> Outcome:
     """FUND or BURN the wallet; the answer as it is sent. Under a key it happens once."""
-    with transaction() as c:
-        find_program(c, call.organization_id, call.program_id)
-        check_amount(find_asset(c, call), amount)
+    with pipelined() as c:
+        asset = look_up(c, call).asset
+        check_amount(asset, amount)
         return once(
             c, call.organization_id, call.program_id, action_type.lower(), key, request_hash,
-            lambda: _change(c, call, action_type, amount, description),
+            lambda: _change(c, call, action_type, amount, description, asset),
         )
 
 
 def _change(
-    c: Connection, call: Call, action_type: EntryType, amount: Decimal, description: str | None
+    c: Connection, call: Call, action_type: EntryType, amount: Decimal, description: str | None, asset: Asset
 ) -> dict[str, Any]:
-    desk = open_desk(c, call, [], wallet=True)
+    desk = open_desk(c, call, [], wallet=True, asset=asset)
     if desk.asset.policy is not IssuancePolicy.PREFUNDED:
         raise AssetNotPrefunded()
     act = fund if action_type is EntryType.FUND else burn

@@ -6,20 +6,12 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from app.db import Connection, transaction
+from app.db import Connection, pipelined
 from app.domain.amounts import format_amount
+from app.domain.assets import Asset
 from app.domain.names import Bucket, OwnerType
 from app.flows.idempotency import Outcome, once
-from app.flows.move_value import (
-    FIRST_LOTS,
-    Call,
-    Desk,
-    find_asset,
-    find_owner,
-    find_program,
-    open_desk,
-    refuse_inactive_owner,
-)
+from app.flows.move_value import FIRST_LOTS, Call, Desk, look_up, open_desk
 from app.ledger.checks import check_amount, check_lot_asset
 from app.ledger.entries import Plan
 from app.ledger.holds import forfeit, hold, release, void_hold
@@ -51,10 +43,8 @@ class Handling:
 
 def handle(call: Call, wanted: Handling, key: str | None, request_hash: bytes) -> Outcome:
     """Carry out one of the four; the answer as it is sent. Under a key it happens once."""
-    with transaction() as c:
-        find_program(c, call.organization_id, call.program_id)
-        find_owner(c, call.organization_id, wanted.kind, wanted.owner_id)
-        asset = find_asset(c, call)
+    with pipelined() as c:
+        asset = look_up(c, call, wanted.kind, wanted.owner_id).asset
         if wanted.amount is not None:
             check_amount(asset, wanted.amount)
         if wanted.reference_id is not None:
@@ -64,17 +54,17 @@ def handle(call: Call, wanted: Handling, key: str | None, request_hash: bytes) -
         person = wanted.owner_id if wanted.kind is OwnerType.PARTICIPANT else None
         return once(
             c, call.organization_id, call.program_id, wanted.operation.lower(), key, request_hash,
-            lambda: _handle(c, call, wanted), person,
+            lambda: _handle(c, call, wanted, asset), person,
         )
 
 
-def _handle(c: Connection, call: Call, wanted: Handling) -> dict[str, Any]:
+def _handle(c: Connection, call: Call, wanted: Handling, asset: Asset) -> dict[str, Any]:
     is_void = wanted.operation is Operation.VOID_HOLD
-    desk = open_desk(c, call, [wanted.owner_id], wallet=is_void, first_lots=FIRST_LOTS)
+    desk = open_desk(c, call, [wanted.owner_id], wallet=is_void, first_lots=FIRST_LOTS, asset=asset)
     # Taking value away stays possible for suspended and closed participants (decision E7); an archived
     # group keeps what it has.
     if wanted.kind is OwnerType.GROUP or wanted.operation in (Operation.HOLD, Operation.RELEASE):
-        refuse_inactive_owner(c, desk.owners[wanted.owner_id], call.program_id)
+        desk.refuse_inactive(wanted.owner_id)
     plan = desk.plan(lambda: _plan(desk, wanted))
     desk.write(plan)
     scale = desk.asset.scale

@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection, read_clock
+from app.db import Connection
 from app.domain.amounts import format_plain
 from app.domain.errors import IdempotencyConflict
 from app.domain.instants import format_instant
@@ -83,7 +83,7 @@ def once(
             raise IdempotencyConflict()
         return Outcome(response, replayed=True)
     response = perform()
-    idempotency.insert(c, name, request_hash, response, participant_id, read_clock(c))
+    idempotency.insert(c, name, request_hash, response, participant_id)
     return Outcome(response, replayed=False)
 
 

@@ -1,12 +1,14 @@
 """What every operation that moves value on request has in common: check, lock, load, plan, write, tell.
 
-    with transaction() as c:
-        desk = open_desk(c, call, owners=[participant_id], wallet=True)
+    with pipelined() as c:
+        found = look_up(c, call, OwnerType.PARTICIPANT, participant_id)
+        desk = open_desk(c, call, [participant_id], wallet=True, asset=found.asset)
         plan = desk.plan(lambda: credit(desk.account(participant_id), desk.source(), …))
         desk.write(plan)
 
-The locks are held before anything is read that the plan depends on (app/flows/locks.py), and the clock is
-read after them (decision E11). Rendering the answers of the operations is theirs.
+That is three round trips: what exists; locks and what stands under them; the rows and the commit. The locks
+are held before anything is read that the plan depends on (app/flows/locks.py), and the clock is read after
+them (decision E11). Rendering the answers of the operations is theirs.
 """
 
 from collections import Counter
@@ -71,6 +73,8 @@ class Desk:
     owners: dict[UUID, Owner]
     marks: dict[UUID, Marks]
     accounts: dict[AccountKey, Account]
+    standings: dict[UUID, str]
+    subscribed: frozenset[WebhookType]
 
     def account(self, owner_id: UUID) -> Account:
         """Return an owner's account of the asset; a new one where there was none yet."""
@@ -107,16 +111,17 @@ class Desk:
 
         `messages` are further ones of the operation itself; those nobody subscribes to are left out.
         """
-        with self.c.pipeline():
-            post.write_plans(self.c, [plan], self.now)
-            types = outbox.start_subscribed(self.c, [self.asset.organization_id])
+        post.write_plans(self.c, [plan], self.now)
         self._announce(plan)
-        subscribed = outbox.read_subscribed(types).get(self.asset.organization_id, frozenset())
-        told = self._balance_messages(plan, subscribed)
+        told = self._balance_messages(plan)
         # Ids follow the order of telling, which is also that of the sequence numbers.
-        told += [m._replace(id=self.ids.next()) for m in messages if m.type in subscribed]
+        told += [m._replace(id=self.ids.next()) for m in messages if m.type in self.subscribed]
         self._number(plan, told)
         outbox.insert(self.c, told)
+
+    def refuse_inactive(self, owner_id: UUID) -> None:
+        """Raise ParticipantInactive or GroupArchived; an enrollment that is not ACTIVE counts too (B4)."""
+        _refuse_inactive(self.owners[owner_id], self.standings.get(owner_id))
 
     def _announce(self, plan: Plan) -> None:
         events = [
@@ -126,9 +131,9 @@ class Desk:
             # The bell may be heard before the commit and find nothing; the sweeper rings again.
             ringer.ring(ingest.insert_system_events(self.c, events, self.now))
 
-    def _balance_messages(self, plan: Plan, subscribed: frozenset[WebhookType]) -> list[Message]:
+    def _balance_messages(self, plan: Plan) -> list[Message]:
         names = {owner.id: owner.external_id for owner in self.owners.values()}
-        return balance_messages(self.asset, plan, subscribed, self.ids, external_ids=names)
+        return balance_messages(self.asset, plan, self.subscribed, self.ids, external_ids=names)
 
     def _number(self, plan: Plan, told: list[Message]) -> None:
         """Count the messages of each participant, and note when value moved last."""
@@ -145,7 +150,9 @@ class Desk:
     def balance_view(self, account: Account) -> dict[str, str]:
         """Show the balances after the plan, without what is due to expire (decision E4)."""
         due: dict[Bucket, Decimal] = {}
-        if self.asset.has_lots:
+        if account.lots_complete:
+            due = account.due(self.now)
+        elif self.asset.has_lots:
             due = read.due(self.c, [account], self.now).get(account.key, {})
         return {
             bucket.lower(): format_amount(
@@ -166,17 +173,58 @@ def numbered(marks: Mapping[UUID, Marks], messages: Iterable[Message]) -> Counte
     return count
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an operation names, and exists."""
+
+    program: dict[str, Any]
+    asset: Asset
+    owner: Owner | None
+
+
+def look_up(
+    c: Connection, call: Call, kind: OwnerType | None = None, owner_id: UUID | None = None
+) -> Found:
+    """Find the program, the owner where there is one, and the asset, in this order and one round trip.
+
+    Raises NotFound, AssetNotLinked.
+    """
+    started = programs.start(c, call.organization_id, call.program_id)
+    owners = None if owner_id is None else snapshot.start_owners(c, call.organization_id, [owner_id])
+    in_program = assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id)
+    program = _existing_program(started.fetchone())
+    owner = None
+    if owners is not None:
+        assert kind is not None, "an owner is named by kind and id"
+        assert owner_id is not None
+        owner = _existing_owner(owners, call.organization_id, kind, owner_id)
+    return Found(program, _linked_asset(in_program), owner)
+
+
 def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any]:
     """Return a program. Raises NotFound."""
-    program = programs.get(c, organization_id, program_id)
+    return _existing_program(programs.get(c, organization_id, program_id))
+
+
+def find_asset(c: Connection, call: Call) -> Asset:
+    """Return the asset of a call. Raises NotFound, AssetNotLinked."""
+    return _linked_asset(assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id))
+
+
+def find_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
+    """Return a participant or group. Raises NotFound."""
+    cursor = snapshot.start_owners(c, organization_id, [owner_id])
+    return _existing_owner(cursor, organization_id, kind, owner_id)
+
+
+def _existing_program(program: dict[str, Any] | None) -> dict[str, Any]:
     if program is None:
         raise NotFound("Program not found")
     return program
 
 
-def find_asset(c: Connection, call: Call) -> Asset:
-    """Return the asset of a call. Raises NotFound, AssetNotLinked."""
-    found = assets.in_program(c, call.organization_id, call.program_id, call.asset_id)
+def _linked_asset(cursor: Any) -> Asset:
+    found = assets.read_in_program(cursor)
     if found is None:
         raise NotFound("Asset not found")
     asset, linked = found
@@ -185,9 +233,7 @@ def find_asset(c: Connection, call: Call) -> Asset:
     return asset
 
 
-def find_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
-    """Return a participant or group. Raises NotFound."""
-    cursor = snapshot.start_owners(c, organization_id, [owner_id])
+def _existing_owner(cursor: Any, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
     owner = snapshot.read_owners(cursor, organization_id)[0].get(owner_id)
     if owner is None or owner.kind is not kind:
         raise NotFound(f"{kind.value.capitalize()} not found")
@@ -195,38 +241,46 @@ def find_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: 
 
 
 def open_desk(
-    c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False, first_lots: int | None = None
+    c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False,
+    first_lots: int | None = None, asset: Asset | None = None,
 ) -> Desk:
     """Lock owners and, for a PREFUNDED asset, the wallet; load accounts and clock. The caller has checked
-    that all of them exist. With `first_lots`, load so many lots of each account; else none.
+    that all of them exist. With `first_lots`, load so many lots of each account; else none. `asset` is that
+    of the call where the caller has read it already.
 
     Raises ProgramSuspended, ProgramArchived.
     """
-    asset = find_asset(c, call)
+    asset = asset or find_asset(c, call)
     organization_id = call.organization_id
     keys = [AccountKey(organization_id, owner_id, asset.id) for owner_id in owners]
     wallets = []
     lots = None
-    # One round trip: the statements are sent together, yet each sees what the locks before it waited for.
-    with c.pipeline():
-        lock_owners(c, organization_id, list(owners))
-        if wallet and asset.policy is IssuancePolicy.PREFUNDED:
-            lock_wallets(c, organization_id, call.program_id, [asset.id])
-            wallets = [AccountKey(organization_id, call.program_id, asset.id)]
-        accounts = read.start_accounts(c, keys + wallets)
-        if first_lots is not None and asset.has_lots:
-            lots = read.start_lots(c, keys, first_lots)
-        states = snapshot.start_owners(c, organization_id, list(owners))
-        program = find_program(c, organization_id, call.program_id)
-        clock = read_clock(c)
-    refuse_inactive_program(program)
+    # In a pipeline these are sent together, yet each sees what the locks before it waited for; the clock, the
+    # last of them, is the one that is waited for.
+    lock_owners(c, organization_id, list(owners))
+    if wallet and asset.policy is IssuancePolicy.PREFUNDED:
+        lock_wallets(c, organization_id, call.program_id, [asset.id])
+        wallets = [AccountKey(organization_id, call.program_id, asset.id)]
+    accounts = read.start_accounts(c, keys + wallets)
+    if first_lots is not None and asset.has_lots:
+        lots = read.start_lots(c, keys, first_lots)
+    states = snapshot.start_owners(c, organization_id, list(owners))
+    standings = enrollments.start_standings(c, organization_id, call.program_id, list(owners))
+    program = programs.start(c, organization_id, call.program_id)
+    types = outbox.start_subscribed(c, [organization_id])
+    clock = read_clock(c)
+    facts = _existing_program(program.fetchone())
+    refuse_inactive_program(facts)
     found = read.read_accounts(accounts)
     if lots is not None:
         found = read.with_lots(found, read.read_lots(lots), keys, first_lots)
     known, marks = snapshot.read_owners(states, organization_id)
     now = later_than(clock, marks)
-    cause = Cause(call.program_id, api_key_id=call.api_key_id)
-    return Desk(c, program, asset, cause, now, TimeOrdered(now), known, marks, found)
+    return Desk(
+        c, facts, asset, Cause(call.program_id, api_key_id=call.api_key_id), now, TimeOrdered(now), known,
+        marks, found, enrollments.read_standings(standings),
+        outbox.read_subscribed(types).get(organization_id, frozenset()),
+    )
 
 
 def later_than(clock: datetime, marks: dict[UUID, Marks]) -> datetime:
@@ -245,12 +299,16 @@ def refuse_inactive_program(program: dict[str, Any]) -> None:
 
 def refuse_inactive_owner(c: Connection, owner: Owner, program_id: UUID) -> None:
     """Raise ParticipantInactive or GroupArchived; an enrollment that is not ACTIVE counts too (B4)."""
+    started = enrollments.start_standings(c, owner.organization_id, program_id, [owner.id])
+    _refuse_inactive(owner, enrollments.read_standings(started).get(owner.id))
+
+
+def _refuse_inactive(owner: Owner, standing: str | None) -> None:
     if owner.kind is OwnerType.GROUP:
         if owner.status != "ACTIVE":
             raise GroupArchived()
         return
     if owner.status != "ACTIVE":
         raise ParticipantInactive(f"Participant is {owner.status}")
-    enrollment = enrollments.get(c, owner.organization_id, program_id, owner.id)
-    if enrollment is not None and enrollment["status"] != "ACTIVE":
-        raise ParticipantInactive(f"The participant's enrollment is {enrollment['status']}")
+    if standing is not None and standing != "ACTIVE":
+        raise ParticipantInactive(f"The participant's enrollment is {standing}")

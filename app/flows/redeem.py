@@ -10,22 +10,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.db import Connection, transaction
+from app.db import Connection, pipelined
 from app.domain.amounts import ZERO, format_amount
+from app.domain.assets import Asset
 from app.domain.errors import NotFound
 from app.domain.instants import format_instant
 from app.domain.names import OwnerType, WebhookType
 from app.flows.idempotency import Outcome, once
-from app.flows.move_value import (
-    FIRST_LOTS,
-    Call,
-    Desk,
-    find_asset,
-    find_owner,
-    find_program,
-    open_desk,
-    refuse_inactive_owner,
-)
+from app.flows.move_value import FIRST_LOTS, Call, Desk, find_owner, look_up, open_desk
 from app.ledger.accounts import Account
 from app.ledger.checks import check_amount
 from app.ledger.redemptions import redeem as plan_redemption
@@ -67,26 +59,33 @@ class Wanted:
 
 def redeem(call: Call, wanted: Wanted, key: str | None, request_hash: bytes) -> Outcome:
     """Redeem an amount; the redemption as it is sent. Under a key it happens once."""
-    with transaction() as c:
-        program = find_program(c, call.organization_id, call.program_id)
-        refuse_stranger(c, call, wanted.participant_id)
-        check_amount(find_asset(c, call), wanted.amount)
-        target = target_of(program)
+    with pipelined() as c:
+        found = look_up(c, call, OwnerType.PARTICIPANT, wanted.participant_id)
+        refuse_unenrolled(c, call, wanted.participant_id)
+        check_amount(found.asset, wanted.amount)
+        target = target_of(found.program)
         return once(
             c, call.organization_id, call.program_id, "redeem", key, request_hash,
-            lambda: _redeem(c, call, wanted, target), wanted.participant_id,
+            lambda: _redeem(c, call, wanted, target, found.asset), wanted.participant_id,
         )
 
 
-def _redeem(c: Connection, call: Call, wanted: Wanted, target: Target) -> dict[str, Any]:
-    desk = open_desk(c, call, [wanted.participant_id, *target.owners], first_lots=FIRST_LOTS)
-    refuse_inactive_owner(c, desk.owners[wanted.participant_id], call.program_id)
+def _redeem(
+    c: Connection, call: Call, wanted: Wanted, target: Target, asset: Asset
+) -> dict[str, Any]:
+    desk = open_desk(c, call, [wanted.participant_id, *target.owners], first_lots=FIRST_LOTS, asset=asset)
+    desk.refuse_inactive(wanted.participant_id)
     return post_redemption(desk, wanted, target)
 
 
 def refuse_stranger(c: Connection, call: Call, participant_id: UUID) -> None:
     """Raise NotFound for a participant that is unknown or not enrolled (decision B4)."""
     find_owner(c, call.organization_id, OwnerType.PARTICIPANT, participant_id)
+    refuse_unenrolled(c, call, participant_id)
+
+
+def refuse_unenrolled(c: Connection, call: Call, participant_id: UUID) -> None:
+    """Raise NotFound for a participant that is not enrolled (decision B4)."""
     if enrollments.get(c, call.organization_id, call.program_id, participant_id) is None:
         raise NotFound("Participant is not enrolled in this program")
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from app.book import read
-from app.db import Connection, connection, read_clock, transaction
+from app.db import Connection, connection, pipelined, read_clock
 from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.errors import (
     DomainError,
@@ -60,7 +60,7 @@ def redeem_reward(
     organization_id: UUID, api_key_id: UUID | None, choice: Choice, key: str | None, request_hash: bytes
 ) -> Outcome:
     """Redeem a reward; the redemption as it is sent. Under a key it happens once."""
-    with transaction() as c:
+    with pipelined() as c:
         program = find_program(c, organization_id, choice.program_id)
         reward = _find_reward(c, organization_id, choice)
         call = Call(organization_id, api_key_id, choice.program_id, reward["asset_id"])
@@ -85,7 +85,7 @@ def _find_reward(c: Connection, organization_id: UUID, choice: Choice) -> dict[s
 
 def _redeem(c: Connection, call: Call, choice: Choice, target: Target) -> dict[str, Any]:
     desk = open_desk(c, call, [choice.participant_id, *target.owners], first_lots=FIRST_LOTS)
-    refuse_inactive_owner(c, desk.owners[choice.participant_id], call.program_id)
+    desk.refuse_inactive(choice.participant_id)
     # Only now is the count the last word: read again under its lock.
     reward = rewards.lock(c, call.organization_id, choice.reward_id)
     assert reward is not None

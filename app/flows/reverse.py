@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.book import read
-from app.db import Connection, transaction
+from app.db import Connection, pipelined
 from app.domain.amounts import EXACT, format_amount
 from app.domain.durations import parse_duration
 from app.domain.errors import (
@@ -43,7 +43,7 @@ def reverse(
     request_hash: bytes,
 ) -> Outcome:
     """Reverse a redemption; the reversal as it is sent. Under a key it happens once."""
-    with transaction() as c:
+    with pipelined() as c:
         row = _get(c, organization_id, redemption_id)
         call = Call(organization_id, api_key_id, row["program_id"], row["asset_id"])
         _refuse_unit(row, wanted)

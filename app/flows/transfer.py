@@ -6,25 +6,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection, transaction
+from app.db import Connection, pipelined
 from app.domain.amounts import EXACT, ZERO, format_amount
+from app.domain.assets import Asset
 from app.domain.errors import InvalidRequest, NotFound, RecipientNotFound, SelfTransfer
 from app.domain.names import OwnerType, WebhookType
 from app.engine.state import Owner
 from app.flows.idempotency import Outcome, once
-from app.flows.move_value import (
-    FIRST_LOTS,
-    Call,
-    Desk,
-    find_asset,
-    find_program,
-    open_desk,
-    refuse_inactive_owner,
-)
+from app.flows.move_value import FIRST_LOTS, Call, Desk, look_up, open_desk
 from app.ledger.checks import check_amount
 from app.ledger.entries import Plan
 from app.ledger.transfers import transfer as plan_transfer
-from app.store import enrollments, snapshot
+from app.store import snapshot
 from app.store.outbox import Message
 
 
@@ -53,9 +46,8 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
     SelfTransfer, InvalidRequest for one named twice, ParticipantInactive, InsufficientFunds, and what amounts
     and programs are refused for.
     """
-    with transaction() as c:
-        find_program(c, call.organization_id, call.program_id)
-        asset = find_asset(c, call)
+    with pipelined() as c:
+        asset = look_up(c, call).asset
         for _, amount in wanted.recipients:
             check_amount(asset, amount)
         parties = [wanted.source, *(party for party, _ in wanted.recipients)]
@@ -66,24 +58,26 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
         person = source.id if source.kind is OwnerType.PARTICIPANT else None
         return once(
             c, call.organization_id, call.program_id, "transfer", key, request_hash,
-            lambda: _transfer(c, call, wanted, source, owners[1:]), person,
+            lambda: _transfer(c, call, wanted, asset, source, owners[1:]), person,
         )
 
 
 def _transfer(
-    c: Connection, call: Call, wanted: Transfer, source: Owner, found: Sequence[Owner | None]
+    c: Connection, call: Call, wanted: Transfer, asset: Asset, source: Owner,
+    found: Sequence[Owner | None],
 ) -> dict[str, Any]:
     recipients = [one for one in found if one is not None]
     if len({one.id for one in recipients}) < len(recipients):
         raise InvalidRequest("A recipient is named twice", {"recipients": "names a recipient twice"})
     if source.id in {one.id for one in recipients}:
         raise SelfTransfer()
+    parties = [source.id, *(one.id for one in recipients)]
+    desk = open_desk(c, call, parties, first_lots=FIRST_LOTS, asset=asset)
+    for party in parties:
+        desk.refuse_inactive(party)
     for place, one in enumerate(found):
-        if one is None or not _belongs(c, call, one):
+        if one is None or not _belongs(desk, one):
             raise RecipientNotFound(details={f"recipients[{place}]": "is unknown or not enrolled"})
-    desk = open_desk(c, call, [source.id, *(one.id for one in recipients)], first_lots=FIRST_LOTS)
-    for one in (source, *recipients):
-        refuse_inactive_owner(c, desk.owners[one.id], call.program_id)
     amounts = [amount for _, amount in wanted.recipients]
     plan = desk.plan(lambda: plan_transfer(
         desk.account(source.id),
@@ -112,11 +106,9 @@ def _resolve(c: Connection, organization_id: UUID, parties: Sequence[Party]) -> 
     return owners
 
 
-def _belongs(c: Connection, call: Call, recipient: Owner) -> bool:
+def _belongs(desk: Desk, recipient: Owner) -> bool:
     """Whether a recipient may receive in the program: participants must be enrolled (decision E14)."""
-    if recipient.kind is OwnerType.GROUP:
-        return True
-    return enrollments.get(c, call.organization_id, call.program_id, recipient.id) is not None
+    return recipient.kind is OwnerType.GROUP or recipient.id in desk.standings
 
 
 def _message(

@@ -125,6 +125,15 @@ class Account:
             case Bucket.DEFERRED:
                 return self.deferred
 
+    def due(self, now: datetime) -> dict[Bucket, Decimal]:
+        """Return what stands in lots past their date, by bucket; all lots must be loaded."""
+        assert self.lots_complete, "lots that nobody loaded may be due"
+        sums: dict[Bucket, Decimal] = {}
+        for lot in self.lots or ():
+            if lot.is_due(now):
+                sums[lot.bucket] = EXACT.add(sums.get(lot.bucket, ZERO), lot.remaining)
+        return sums
+
     def with_available(self, delta: Decimal) -> "Account":
         """Return the account with `delta` more AVAILABLE; the cheap way for operations without lots."""
         available = EXACT.add(self.available, delta)

@@ -38,6 +38,19 @@ def get(
     return c.execute(_GET, _names(organization_id, program_id, participant_id)).fetchone()
 
 
+def start_standings(c: Connection, organization_id: UUID, program_id: UUID, ids: list[UUID]) -> Any:
+    """Start reading how participants stand in a program."""
+    return c.execute(
+        "SELECT participant_id, status FROM enrollments WHERE organization_id = %s AND program_id = %s"
+        " AND participant_id = ANY(%s::uuid[])", (organization_id, program_id, ids),
+    )
+
+
+def read_standings(cursor: Any) -> dict[UUID, str]:
+    """Finish reading: the status of each that is enrolled."""
+    return {row["participant_id"]: row["status"] for row in cursor.fetchall()}
+
+
 def set_status(
     c: Connection, organization_id: UUID, program_id: UUID, participant_id: UUID, status: str, now: datetime
 ) -> bool:

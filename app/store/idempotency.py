@@ -19,7 +19,7 @@ _INSERT = """
 INSERT INTO idempotency_keys
     (organization_id, program_id, operation, key, request_hash, response, participant_id, created_at)
 VALUES (%(organization_id)s, %(program_id)s, %(operation)s, %(key)s, %(request_hash)s, %(response)s::jsonb,
-    %(participant_id)s, %(now)s)
+    %(participant_id)s, read_clock())
 """
 
 _INSERT_MANY = """
@@ -64,13 +64,12 @@ def get(c: Connection, name: Name) -> tuple[bytes, dict[str, Any]] | None:
 
 
 def insert(
-    c: Connection, name: Name, request_hash: bytes, response: dict[str, Any], participant_id: UUID | None,
-    now: datetime,
+    c: Connection, name: Name, request_hash: bytes, response: dict[str, Any], participant_id: UUID | None
 ) -> None:
     """Keep an answer; `participant_id` lets an erasure find it."""
     c.execute(_INSERT, {
         **name.parameters(), "request_hash": request_hash, "response": dumps(response),
-        "participant_id": participant_id, "now": now,
+        "participant_id": participant_id,
     })
 
 

@@ -61,7 +61,13 @@ def insert(
 
 def get(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any] | None:
     """Return one program."""
-    return c.execute(_GET, {"organization_id": organization_id, "id": program_id}).fetchone()
+    row: dict[str, Any] | None = start(c, organization_id, program_id).fetchone()
+    return row
+
+
+def start(c: Connection, organization_id: UUID, program_id: UUID) -> Any:
+    """Start the query of `get`, for use in a pipeline."""
+    return c.execute(_GET, {"organization_id": organization_id, "id": program_id})
 
 
 def lock(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any] | None:
