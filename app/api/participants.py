@@ -20,7 +20,14 @@ from app.api.render import present
 from app.api.routing import Reply, Request, route
 from app.book import owner_balances
 from app.db import Connection, connection, read_clock
-from app.domain.errors import DomainError, KeyExists, LimitExceeded, NotFound, ProgramArchived
+from app.domain.errors import (
+    DomainError,
+    KeyExists,
+    LimitExceeded,
+    NotFound,
+    ParticipantInactive,
+    ProgramArchived,
+)
 from app.domain.names import ParticipantStatus
 from app.flows import manage_participants
 from app.flows.manage_participants import Upsert
@@ -65,7 +72,8 @@ def upsert_of(body: ParticipantUpsert) -> Upsert:
 
 @route(
     "POST", "/v1/participants", summary="Create or update a participant", tag=_TAG, body=ParticipantUpsert,
-    responses={201: Participant, 200: Participant}, errors=[LimitExceeded, ProgramArchived, NotFound],
+    responses={201: Participant, 200: Participant},
+    errors=[LimitExceeded, ParticipantInactive, ProgramArchived, NotFound],
     example=_EXAMPLE,
     description=(
         "Looks the participant up by `external_id`: 201 where it was created, 200 where it existed. Given "
@@ -140,7 +148,7 @@ def get_participant(request: Request) -> Reply:
 
 @route(
     "PATCH", "/v1/participants/{id}", summary="Change a participant", tag=_TAG, body=ParticipantPatch,
-    responses={200: Participant}, errors=[KeyExists, LimitExceeded],
+    responses={200: Participant}, errors=[KeyExists, LimitExceeded, ParticipantInactive],
     example={"first_name": "Ada", "attributes": {"city": "London"}},
     description=(
         "Only fields present in the body change. Attributes are merged, tags replaced; an empty string "
@@ -162,7 +170,11 @@ def update_participant(request: Request) -> Reply:
 @route(
     "PATCH", "/v1/participants/{id}/status", summary="Change a participant's status", tag=_TAG,
     body=ParticipantStatusBody, responses={200: Participant}, example={"status": "SUSPENDED"},
-    description="SUSPENDED and CLOSED block the movement of value; both can be undone.",
+    errors=[ParticipantInactive],
+    description=(
+        "SUSPENDED and CLOSED block the movement of value; both can be undone. A participant who was erased "
+        "stays CLOSED: 409 `participant_inactive`."
+    ),
 )
 def update_participant_status(request: Request) -> Reply:
     """Change a participant's status."""

@@ -47,7 +47,8 @@ def export_participant(request: Request) -> Reply:
     description=(
         "Closes the participant and forgets the person: profile, tags and attributes at once; events, texts, "
         "history, logs, messages and stored answers within minutes. Amounts stay, under `erased-<id>`, and "
-        "the ledger's hash chain stays valid. Cannot be undone; may be asked again."
+        "the ledger's hash chain stays valid. Cannot be undone: profile and status change no more. May be "
+        "asked again."
     ),
 )
 def erase_participant(request: Request) -> Reply:

@@ -13,7 +13,14 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 
 from app.db import Connection, read_clock, transaction
-from app.domain.errors import DomainError, KeyExists, NotFound, ProgramArchived, TooManyRequests
+from app.domain.errors import (
+    DomainError,
+    KeyExists,
+    NotFound,
+    ParticipantInactive,
+    ProgramArchived,
+    TooManyRequests,
+)
 from app.domain.ids import TimeOrdered, new_id
 from app.domain.names import OwnerType, ParticipantStatus, ProgramStatus, WebhookType
 from app.engine.state import Owner, StateChange
@@ -62,6 +69,7 @@ class _Person:
     before: Owner
     owner: Owner
     created: bool
+    erased: bool = False
     accepted: bool = False
     programs: list[UUID] = field(default_factory=list)
     changes: list[StateChange] = field(default_factory=list)
@@ -124,13 +132,18 @@ def read_people(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[U
     owners, _ = snapshot.read_owners(snapshot.start_owners(c, organization_id, ids), organization_id)
     names = ("id", "external_id", "status", *PROFILE)
     return {
-        each: _Person({name: rows[each][name] for name in names}, owners[each], owners[each], created=False)
+        each: _Person(
+            {name: rows[each][name] for name in names}, owners[each], owners[each], created=False,
+            erased=rows[each]["erased_at"] is not None,
+        )
         for each in rows
     }
 
 
 def _apply(person: _Person, wanted: Upsert, programs: Mapping[UUID, str]) -> None:
     """Change a person in memory; a refusal changes nothing of it."""
+    if person.erased:
+        raise ParticipantInactive("The participant was erased, which cannot be undone")
     if wanted.program_id is not None:
         status = programs.get(wanted.program_id)
         if status is None:

@@ -137,3 +137,21 @@ def test_an_erasure_may_be_repeated_and_touches_nobody_else(api: Caller) -> None
     assert (shown["email"], shown["attributes"]) == ("other@example.com", {"a": "b"})
     error_of(api.delete(f"/v1/participants/{ABSENT}"), 404, "not_found")
     assert api.post("/v1/participants", {"external_id": NAME}).status_code == 201
+
+
+def test_who_was_erased_stays_closed_and_nameless(api: Caller) -> None:
+    person, _ = _person(api)
+    path = f"/v1/participants/{person}"
+    api.delete(path)
+    for answer in (
+        api.patch(f"{path}/status", {"status": "ACTIVE"}),
+        api.patch(path, {"first_name": NAME}),
+        api.patch(path, {"external_id": NAME}),
+        api.post("/v1/participants", {"external_id": f"erased-{person}", "status": "ACTIVE"}),
+    ):
+        error_of(answer, 409, "participant_inactive")
+    batch = api.post("/v1/participants/batch", {"participants": [{"external_id": f"erased-{person}"}]})
+    assert batch.json["data"][0]["code"] == "participant_inactive"
+    shown = api.get(path).json
+    assert (shown["status"], shown["external_id"]) == ("CLOSED", f"erased-{person}")
+    assert "first_name" not in shown
