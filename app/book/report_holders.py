@@ -3,7 +3,8 @@
 from typing import LiteralString
 from uuid import UUID
 
-from app.book.report_rollups import ACTED
+from app.book import report_details
+from app.book.report_details import ACTORS, TAIL
 from app.book.reports import POSTED, SEALED, UNSEALED, marks
 from app.db import Connection
 
@@ -17,22 +18,29 @@ GROUP BY a.asset_id
 
 # Accounts that a program has posted to: the rolled up ones, and those of entries beyond the marks.
 _TOUCHED: LiteralString = f"""
-    SELECT h.program_id, h.account_id, h.owner_id, h.acted FROM report_holders h
-    WHERE h.organization_id = %(organization_id)s
-        AND (%(program_id)s::uuid IS NULL OR h.program_id = %(program_id)s)
+    SELECT h.account_id FROM report_holders h
+    WHERE h.organization_id = %(organization_id)s AND h.program_id = %(program_id)s
     UNION ALL
-    SELECT e.program_id, a.id, a.owner_id, {ACTED}
-    FROM (
+    SELECT a.id FROM (
         {SEALED}
         UNION ALL
         SELECT e.* FROM journal_entries e WHERE e.organization_id = %(organization_id)s AND {UNSEALED}
     ) e {POSTED}
-    WHERE a.owner_type = 'PARTICIPANT' AND (%(program_id)s::uuid IS NULL OR e.program_id = %(program_id)s)
+    WHERE a.owner_type = 'PARTICIPANT' AND e.program_id = %(program_id)s
 """
 
-_ACTORS: LiteralString = f"""
-SELECT t.program_id, count(DISTINCT t.owner_id) AS count FROM ({_TOUCHED}) t
-WHERE t.acted AND t.program_id IS NOT NULL GROUP BY 1
+_PEOPLE: LiteralString = f"""
+WITH e AS MATERIALIZED ({TAIL}), fresh AS (
+    SELECT x.program_id, count(*) AS people FROM ({ACTORS}) x
+    WHERE (SELECT r.owner_id FROM report_actors r WHERE r.organization_id = %(organization_id)s
+        AND r.program_id = x.program_id AND r.owner_id = x.owner_id) IS NULL
+    GROUP BY x.program_id
+)
+SELECT program_id, sum(people)::bigint AS count FROM (
+    SELECT r.program_id, r.people FROM report_people r WHERE r.organization_id = %(organization_id)s
+    UNION ALL
+    SELECT program_id, people FROM fresh
+) x GROUP BY program_id
 """
 
 
@@ -49,7 +57,7 @@ def holders(c: Connection, organization_id: UUID, program_id: UUID | None) -> di
 
 def actors(c: Connection, organization_id: UUID) -> dict[UUID, int]:
     """Return how many participants have earned or redeemed, by program."""
-    rows = c.execute(_ACTORS, {
-        "organization_id": organization_id, "program_id": None, **marks(c, organization_id),
+    rows = c.execute(_PEOPLE, {
+        "organization_id": organization_id, **report_details.marks(c, organization_id),
     }).fetchall()
     return {row["program_id"]: row["count"] for row in rows}

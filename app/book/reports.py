@@ -5,12 +5,14 @@
                       + entries of earlier hours that are not      (live: sealed after the mark, or unsealed)
                         rolled up yet
 
-Every entry is in exactly one of the three, as long as one snapshot serves all; so the answer is the same
-whether anything was rolled up or not. Rolling up is app/book/report_rollups.
+The hour of T is taken whole as well if nothing that is rolled up of it is later than T: so a report of this
+moment never reads the hour that it falls into, however busy it is. Every entry is in exactly one of the
+three, as long as one snapshot serves all; so the answer is the same whether anything was rolled up or not.
+Rolling up is app/book/report_rollups.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from app.domain.ids import highest_id, lowest_id
 from app.domain.names import Bucket, EntryType, OwnerType
 from app.domain.reports import Cell
 
+HOUR = timedelta(hours=1)
 NO_PROGRAM = UUID(int=0)  # Stands for an entry without a program in the keys of the roll-ups.
 
 # A SETTLE of more than was held takes the difference from the source's AVAILABLE; no other SETTLE debits any.
@@ -63,18 +66,18 @@ WITH rolled AS (
             AND x.grain = 'DAY' AND x.period >= %(month)s AND x.period < %(day)s
         UNION ALL
         SELECT * FROM report_cells x WHERE x.organization_id = %(organization_id)s
-            AND x.grain = 'HOUR' AND x.period >= %(day)s AND x.period < %(hour)s
+            AND x.grain = 'HOUR' AND x.period >= %(day)s AND x.period < %(bound)s
     ) c
     WHERE (%(program_id)s::uuid IS NULL OR c.program_id = %(program_id)s)
         AND (%(asset_id)s::uuid IS NULL OR c.asset_id = %(asset_id)s)
     GROUP BY {_KEYS}
 ), rest AS MATERIALIZED (
     SELECT e.* FROM journal_entries e
-    WHERE {_MINE} AND e.id >= %(hour_id)s AND e.id <= %(last_id)s
+    WHERE {_MINE} AND e.id >= %(live_id)s AND e.id <= %(last_id)s
     UNION ALL
-    {SEALED} AND {_MINE} AND e.id < %(hour_id)s
+    {SEALED} AND {_MINE} AND e.id < %(live_id)s
     UNION ALL
-    SELECT e.* FROM journal_entries e WHERE {_MINE} AND e.id < %(hour_id)s AND {UNSEALED}
+    SELECT e.* FROM journal_entries e WHERE {_MINE} AND e.id < %(live_id)s AND {UNSEALED}
 ), live AS (
     SELECT e.asset_id, COALESCE(e.program_id, %(no_program)s) AS program_id, e.action_type, a.owner_type,
         p.bucket, {RISING} AS rising, p.amount, p.line, e.created_at
@@ -98,6 +101,12 @@ class Scope:
     program_id: UUID | None = None
     asset_id: UUID | None = None
 
+
+# When the latest entry was made of those that are rolled up in an hour.
+_LAST: LiteralString = """
+SELECT max(x.last_at) AS last_at FROM report_cells x
+WHERE x.organization_id = %(organization_id)s AND x.grain = 'HOUR' AND x.period = %(hour)s
+"""
 
 _MARKS: LiteralString = """
 SELECT h.transaction_id AS horizon, COALESCE((SELECT m.sequence_number FROM report_marks m
@@ -129,11 +138,14 @@ def cells_through(c: Connection, scope: Scope, instant: datetime) -> list[Cell]:
     """
     hour = instant.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
+    last: Any = c.execute(_LAST, {"organization_id": scope.organization_id, "hour": hour}).fetchone()
+    whole = last["last_at"] is not None and last["last_at"] <= instant
+    last_id = highest_id(instant)
     rows = c.execute(_CELLS, {
         "organization_id": scope.organization_id, "program_id": scope.program_id,
         "asset_id": scope.asset_id, "no_program": NO_PROGRAM, **marks(c, scope.organization_id),
-        "month": day.replace(day=1), "day": day, "hour": hour, "hour_id": lowest_id(hour),
-        "last_id": highest_id(instant),
+        "month": day.replace(day=1), "day": day, "bound": hour + HOUR if whole else hour,
+        "live_id": UUID(int=last_id.int + 1) if whole else lowest_id(hour), "last_id": last_id,
     }).fetchall()
     return [_cell(row) for row in rows]
 

@@ -1,25 +1,75 @@
-"""Rolling up the sealed journal for reports, step by step, each step one transaction."""
+"""Rolling up for reports, step by step, each step one transaction: sealed entries, events, decisions."""
 
+from collections.abc import Callable
 from uuid import UUID
 
-from app.book import report_rollups
-from app.db import transaction
+from app.book import report_details, report_rollups
+from app.db import Connection, read_clock, transaction
+from app.flows import report_rules
+from app.store import report_events
+from app.store import report_rules as rules_store
 
 ENTRIES_PER_STEP = 5_000
 STEPS_PER_RUN = 40  # Then other organizations, and other work, have their turn.
 
+TRANSACTIONS_FIRST = 200  # Looked at in one step; more over gaps, fewer where they are full.
+TRANSACTIONS_MAX = 1_000_000
+DECISIONS_WANTED = 10_000
+
+Step = Callable[[Connection, UUID, int], bool]
+
 
 def run() -> bool:
-    """Roll up what is sealed, each organization for a while; returns whether more is left."""
+    """Roll up what is there, each kind and organization for a while; returns whether more is left."""
+    left = [_follow_commits()]
     with transaction() as c:
-        waiting = report_rollups.behind(c)
-    left = [_roll_up(organization_id) for organization_id in waiting]
+        waiting = [(report_rollups.roll_up, each) for each in report_rollups.behind(c)]
+        waiting += [(report_details.roll_up, each) for each in report_details.behind(c)]
+    left += [_roll_up(step, organization_id) for step, organization_id in waiting]
     return any(left)
 
 
-def _roll_up(organization_id: UUID) -> bool:
+def _roll_up(step: Step, organization_id: UUID) -> bool:
     for _ in range(STEPS_PER_RUN):
         with transaction() as c:
-            if not report_rollups.roll_up(c, organization_id, ENTRIES_PER_STEP):
+            if not step(c, organization_id, ENTRIES_PER_STEP):
                 return False
     return True
+
+
+def _follow_commits() -> bool:
+    """Count events and tally decisions in the order of their transactions, then look at the budgets."""
+    transactions = TRANSACTIONS_FIRST
+    more = True
+    for _ in range(STEPS_PER_RUN):
+        with transaction() as c:
+            found, more = follow_step(c, transactions)
+        if not more:
+            break
+        if found > 2 * DECISIONS_WANTED:
+            transactions = max(transactions // 2, 1)
+        elif found < DECISIONS_WANTED // 2:
+            transactions = min(transactions * 2, TRANSACTIONS_MAX)
+    with transaction() as c:
+        rules_store.note_budgets(c, read_clock(c))
+    return more
+
+
+def follow_step(c: Connection, transactions: int) -> tuple[int, bool]:
+    """Roll up the next transactions; returns how many rows they wrote, and whether more have ended."""
+    low, settled = report_events.lock_horizon(c)
+    if low > settled:
+        # The database was restored into another server, where transactions are numbered anew.
+        report_events.forget(c)
+        rules_store.forget(c)
+        report_events.move_horizon(c, -1)
+        return 0, True
+    high = 0 if low < 0 else min(low + transactions, settled)
+    if low < 0:
+        # Everything from before there were numbers is one step.
+        c.execute("SET LOCAL statement_timeout = 0")
+    elif high == low:
+        return 0, False
+    found = report_events.roll_up(c, low, high) + report_rules.roll_up(c, low, high)
+    report_events.move_horizon(c, high)
+    return found, high < settled

@@ -17,12 +17,12 @@ from app.book.reports import Scope
 from app.db import Connection, read_clock, transaction
 from app.domain.amounts import EXACT, ZERO, format_amount, format_plain
 from app.domain.errors import LotAssetRequired, NotFound, ValidationError
-from app.domain.ids import EPOCH, MICROSECOND
+from app.domain.ids import MICROSECOND
 from app.domain.instants import format_instant
 from app.domain.names import InventoryMode
 from app.domain.periods import Granularity, starts
 from app.domain.reports import Cell, Line, Subject, Totals, by_subject, total
-from app.store import report_names
+from app.store import report_events, report_names
 
 PERIODS_MAX = 1200  # Three years of days; more than that is no schedule but a dump.
 
@@ -199,9 +199,10 @@ def program_activity(
         if span is not None:
             before = _by_program(reports.cells_through(c, scope, span.start - MICROSECOND))
             within = _by_program(reports.cells_through(c, scope, span.end))
-        events = report_names.events(
-            c, organization_id, EPOCH if span is None else span.start, at if span is None else span.end
-        )
+        events = report_events.through(c, organization_id, at if span is None else span.end)
+        if span is not None:
+            earlier = report_events.through(c, organization_id, span.start - MICROSECOND)
+            events = {each: count - earlier.get(each, 0) for each, count in events.items()}
     rows = []
     for program_id, program in names.programs.items():
         cells = whole.get(program_id, [])
@@ -251,7 +252,9 @@ def expiration_schedule(scope: Scope, span: Span, granularity: Granularity) -> l
     with snapshot(scope) as c:
         names = _Names(c, scope.organization_id)
         assets = _lot_assets(names.assets, scope)
-        found = report_expiry.expiring(c, scope, granularity, bounds[0], bounds[-1], read_clock(c))
+        found = report_expiry.expiring(
+            c, scope, granularity, bounds[0].date(), bounds[-1].date(), read_clock(c)
+        )
         if scope.program_id is not None:
             linked = report_names.linked(c, scope.organization_id, scope.program_id)
             assets = {asset_id: asset for asset_id, asset in assets.items() if asset_id in linked}

@@ -1,6 +1,5 @@
 """What reports say about assets and programs beside their figures, deleted ones included."""
 
-from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -29,12 +28,6 @@ SELECT p.id,
 FROM programs p WHERE p.organization_id = %(organization_id)s
 """
 
-_EVENTS: LiteralString = """
-SELECT v.program_id, count(*) AS count FROM events v
-WHERE v.organization_id = %(organization_id)s AND v.created_at >= %(start)s AND v.created_at <= %(end)s
-GROUP BY v.program_id
-"""
-
 
 def asset_names(c: Connection, organization_id: UUID) -> dict[UUID, dict[str, Any]]:
     """Return all assets by id."""
@@ -52,14 +45,6 @@ def configured(c: Connection, organization_id: UUID) -> dict[UUID, dict[str, int
     """Return how many assets, and rules, tiers and rewards that are not archived, each program has."""
     rows = c.execute(_CONFIGURED, {"organization_id": organization_id}).fetchall()
     return {row.pop("id"): row for row in rows}
-
-
-def events(c: Connection, organization_id: UUID, start: datetime, end: datetime) -> dict[UUID, int]:
-    """Return how many events each program was sent, or sent itself, in a window with both ends."""
-    rows = c.execute(_EVENTS, {
-        "organization_id": organization_id, "start": start, "end": end,
-    }).fetchall()
-    return {row["program_id"]: row["count"] for row in rows}
 
 
 def linked(c: Connection, organization_id: UUID, program_id: UUID) -> set[UUID]:

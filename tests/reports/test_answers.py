@@ -11,6 +11,7 @@ import pytest
 from werkzeug.test import Client as WsgiClient
 
 from app import db
+from app.domain.ids import TimeOrdered
 from app.domain.instants import format_instant
 from app.domain.names import EntryType, OwnerType
 from app.domain.reports import LIABILITY, Line, Unclassified, line_of
@@ -139,12 +140,25 @@ class TestExpirationSchedule:
                 (lot_shop.api.organization_id, account, lot_shop.person, lot_shop.asset, whole,
                  datetime(2026, 1, 1, tzinfo=UTC)),
             )
+            ids = TimeOrdered(datetime(2026, 1, 1, tzinfo=UTC))
             for expires_at, amount in made:
+                entry, lot = ids.next(), ids.next()
+                c.execute(
+                    "INSERT INTO journal_entries (organization_id, id, program_id, asset_id, action_type,"
+                    " created_at) VALUES (%s, %s, %s, %s, 'ADJUST_CREDIT', %s)",
+                    (lot_shop.api.organization_id, entry, lot_shop.program, lot_shop.asset,
+                     datetime(2026, 1, 1, tzinfo=UTC)),
+                )
+                c.execute(
+                    "INSERT INTO lot_movements (organization_id, entry_id, line, lot_id, kind, amount)"
+                    " VALUES (%s, %s, 1, %s, 'CREATED', %s)",
+                    (lot_shop.api.organization_id, entry, lot, amount),
+                )
                 c.execute(
                     "INSERT INTO lots (organization_id, id, account_id, entry_id, program_id, bucket, amount,"
-                    " remaining, created_at, expires_at) VALUES (%s, gen_random_uuid(), %s,"
-                    " gen_random_uuid(), %s, 'AVAILABLE', 100, %s, %s, %s)",
-                    (lot_shop.api.organization_id, account, lot_shop.program, amount,
+                    " remaining, created_at, expires_at) VALUES (%s, %s, %s, %s, %s, 'AVAILABLE', 100, %s,"
+                    " %s, %s)",
+                    (lot_shop.api.organization_id, lot, account, entry, lot_shop.program, amount,
                      datetime(2026, 1, 1, tzinfo=UTC), expires_at or None),
                 )
         return [(expires_at, Decimal(amount)) for expires_at, amount in made]

@@ -1,0 +1,145 @@
+"""Counting accepted events for reports: by hour, day and month of their creation, behind the commits.
+
+    events through T =   whole months, days and hours before T      (report_events)
+                       + the hour of T, up to T                     (live)
+                       + events of earlier hours beyond the horizon (live)
+
+The horizon is a transaction's number: all that was written below it is counted. It moves in app/flows.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+from uuid import UUID
+
+from app.db import Connection
+
+HOUR = timedelta(hours=1)
+
+_HORIZON: LiteralString = """
+SELECT h.transaction_id, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS settled
+FROM report_horizon h
+"""
+
+# Rows from before the column have no number; they are taken first, all at once.
+NUMBERED: LiteralString = "{row}.transaction_id >= %(low)s AND {row}.transaction_id < %(high)s"
+UNNUMBERED: LiteralString = "{row}.transaction_id IS NULL"
+TAIL: LiteralString = """({row}.transaction_id >= %(low)s
+        OR {row}.transaction_id IS NULL AND %(low)s < 0)"""
+
+_ROLL_UP: LiteralString = """
+WITH hours AS (
+    SELECT v.organization_id, v.program_id, date_trunc('hour', v.created_at, 'UTC') AS period,
+        count(*) AS events, max(v.created_at) AS last_at
+    FROM events v WHERE {range} GROUP BY 1, 2, 3
+), grains AS (
+    SELECT organization_id, 'HOUR' AS grain, period, program_id, events, last_at FROM hours
+    UNION ALL
+    SELECT organization_id, g.grain, date_trunc(lower(g.grain), period, 'UTC'), program_id, sum(events),
+        max(last_at)
+    FROM hours CROSS JOIN (VALUES ('DAY'), ('MONTH')) AS g(grain) GROUP BY 1, 2, 3, 4
+), added AS (
+    INSERT INTO report_events AS r (organization_id, grain, period, program_id, events, last_at)
+    SELECT organization_id, grain, period, program_id, events, last_at FROM grains
+    ON CONFLICT (organization_id, grain, period, program_id) DO UPDATE SET
+        events = r.events + excluded.events, last_at = greatest(r.last_at, excluded.last_at)
+)
+SELECT COALESCE(sum(events), 0)::bigint AS events FROM hours
+"""
+
+_THROUGH: LiteralString = f"""
+SELECT program_id, sum(events)::bigint AS count FROM (
+    SELECT program_id, events FROM report_events
+    WHERE organization_id = %(organization_id)s AND grain = 'MONTH' AND period < %(month)s
+    UNION ALL
+    SELECT program_id, events FROM report_events
+    WHERE organization_id = %(organization_id)s AND grain = 'DAY' AND period >= %(month)s
+        AND period < %(day)s
+    UNION ALL
+    SELECT program_id, events FROM report_events
+    WHERE organization_id = %(organization_id)s AND grain = 'HOUR' AND period >= %(day)s
+        AND period < %(bound)s
+    UNION ALL
+    SELECT v.program_id, 1 FROM events v
+    WHERE v.organization_id = %(organization_id)s AND v.created_at >= %(bound)s
+        AND v.created_at <= %(instant)s
+    UNION ALL
+    SELECT v.program_id, 1 FROM events v
+    WHERE {TAIL.replace("{row}", "v")} AND v.organization_id = %(organization_id)s
+        AND v.created_at < %(bound)s AND v.created_at <= %(instant)s
+) x GROUP BY program_id
+"""
+
+_LAST: LiteralString = """
+SELECT max(r.last_at) AS last_at FROM report_events r
+WHERE r.organization_id = %(organization_id)s AND r.grain = 'HOUR' AND r.period = %(hour)s
+"""
+
+# Beside what is rolled up, counted again: differences only.
+_DIFFERENCES: LiteralString = """
+WITH fresh AS (
+    SELECT v.program_id, g.grain, date_trunc(lower(g.grain), v.created_at, 'UTC') AS period,
+        count(*) AS events
+    FROM events v CROSS JOIN (VALUES ('HOUR'), ('DAY'), ('MONTH')) AS g(grain)
+    WHERE v.organization_id = %(organization_id)s
+        AND (v.transaction_id < %(horizon)s OR v.transaction_id IS NULL AND %(horizon)s >= 0)
+    GROUP BY 1, 2, 3
+)
+SELECT grain, period, program_id, r.events AS rolled, f.events AS counted
+FROM (SELECT * FROM report_events WHERE organization_id = %(organization_id)s) r
+FULL JOIN fresh f USING (grain, period, program_id)
+WHERE r.events IS DISTINCT FROM f.events
+ORDER BY grain, period LIMIT %(limit)s
+"""
+
+
+def lock_horizon(c: Connection) -> tuple[int, int]:
+    """Lock the horizon; return it, and below which number all transactions have ended."""
+    row: Any = c.execute(_HORIZON + " FOR UPDATE OF h").fetchone()
+    return row["transaction_id"], row["settled"]
+
+
+def horizon(c: Connection) -> int:
+    """Return below which transaction number events and decisions are rolled up."""
+    row: Any = c.execute(_HORIZON).fetchone()
+    return int(row["transaction_id"])
+
+
+def move_horizon(c: Connection, transaction_id: int) -> None:
+    """Set the horizon; the caller has rolled up everything below."""
+    c.execute("UPDATE report_horizon SET transaction_id = %s", (transaction_id,))
+
+
+def roll_up(c: Connection, low: int, high: int) -> int:
+    """Count the events of the transactions from `low` to below `high`, all organizations'; how many."""
+    within = (UNNUMBERED if low < 0 else NUMBERED).replace("{row}", "v")
+    row: Any = c.execute(_ROLL_UP.replace("{range}", within), {"low": low, "high": high}).fetchone()
+    return int(row["events"])
+
+
+def forget(c: Connection) -> None:
+    """Drop all counts; the horizon goes back with them."""
+    c.execute("DELETE FROM report_events")
+
+
+def through(c: Connection, organization_id: UUID, instant: datetime) -> dict[UUID, int]:
+    """Return how many events each program was sent, or sent itself, up to and including an instant, UTC.
+
+    Needs one snapshot for both of its statements.
+    """
+    hour = instant.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    last: Any = c.execute(_LAST, {"organization_id": organization_id, "hour": hour}).fetchone()
+    # An hour of which nothing counted lies behind the instant is taken whole, however busy it is.
+    whole = last["last_at"] is not None and last["last_at"] <= instant
+    rows = c.execute(_THROUGH, {
+        "organization_id": organization_id, "month": day.replace(day=1), "day": day,
+        "bound": hour + HOUR if whole else hour, "instant": instant, "low": horizon(c),
+    }).fetchall()
+    return {row["program_id"]: row["count"] for row in rows}
+
+
+def differences(c: Connection, organization_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """Return counts that differ from the events they claim to hold; none, if all is well."""
+    return c.execute(_DIFFERENCES, {
+        "organization_id": organization_id, "limit": limit, "horizon": horizon(c),
+    }).fetchall()
