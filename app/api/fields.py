@@ -27,9 +27,13 @@ from app.domain.amounts import COUNTER_DIGITS_MAX, AmountError, parse_amount, pa
 from app.domain.durations import DurationError, parse_duration
 from app.domain.instants import InstantError, parse_instant
 
-AMOUNT_PATTERN = r"^\+?0*[0-9]{1,20}(\.[0-9]{1,18}0*)?$"
+AMOUNT_PATTERN = r"^(?=[^1-9]*[1-9])\+?0*[0-9]{1,20}(\.[0-9]{1,18}0*)?$"
 COUNTER_PATTERN = r"^[+-]?[0-9]{1,34}(\.[0-9]{1,34})?$"
 REFERENCE_PATTERN = r"^[A-Za-z0-9._:@-]{1,255}$"
+INSTANT_PATTERN = r"^(19|2[0-9])[0-9]{2}-"  # From YEAR_MIN to YEAR_MAX.
+NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+TEXT_PATTERN = r"^[^\x00]*$"
+DURATION_PATTERN = r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$"
 KEY_LENGTH_MAX = 255  # Keys and tags alike (decision A8).
 ATTRIBUTE_BYTES_MAX = 4096
 
@@ -163,7 +167,8 @@ def _parse_query_boolean(value: Any) -> bool:
 
 Uuid = Annotated[UUID, PlainValidator(parse_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 Instant = Annotated[
-    datetime, PlainValidator(_parse_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+    datetime, PlainValidator(_parse_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": INSTANT_PATTERN}),
 ]
 Amount = Annotated[
     Decimal, PlainValidator(_parse_amount),
@@ -176,13 +181,13 @@ CounterValue = Annotated[
 ]
 Duration = Annotated[
     str, PlainValidator(_check_duration),
-    WithJsonSchema({"type": "string", "maxLength": 64, "examples": ["720h"],
+    WithJsonSchema({"type": "string", "maxLength": 64, "pattern": DURATION_PATTERN, "examples": ["720h"],
                     "description": "A Go duration."}),
 ]
 DurationOrEmpty = Annotated[
     str, PlainValidator(_check_duration_or_empty),
-    WithJsonSchema({"type": "string", "maxLength": 64, "examples": ["720h"],
-                    "description": "A Go duration; an empty string removes it."}),
+    WithJsonSchema({"type": "string", "maxLength": 64, "pattern": f"^$|{DURATION_PATTERN}",
+                    "examples": ["720h"], "description": "A Go duration; an empty string removes it."}),
 ]
 Integer = Annotated[int, PlainValidator(_parse_integer), WithJsonSchema({"type": "integer"})]
 
@@ -217,12 +222,18 @@ def query_integer(low: int, high: int) -> Any:
 
 QueryBoolean = Annotated[bool, PlainValidator(_parse_query_boolean), WithJsonSchema({"type": "boolean"})]
 
-Text = StrictStr
-Name = Annotated[StrictStr, Field(min_length=1, max_length=255), AfterValidator(_refuse_control)]
-Key = Annotated[StrictStr, Field(min_length=1, max_length=KEY_LENGTH_MAX), AfterValidator(_refuse_control)]
+Text = Annotated[StrictStr, Field(json_schema_extra={"pattern": TEXT_PATTERN})]
+Name = Annotated[
+    StrictStr, Field(min_length=1, max_length=255, json_schema_extra={"pattern": NAME_PATTERN}),
+    AfterValidator(_refuse_control),
+]
+Key = Annotated[
+    StrictStr, Field(min_length=1, max_length=KEY_LENGTH_MAX, json_schema_extra={"pattern": NAME_PATTERN}),
+    AfterValidator(_refuse_control),
+]
 Tag = Annotated[Key, AfterValidator(_lower)]
-Description = Annotated[StrictStr, Field(max_length=1000)]
-Reason = Annotated[StrictStr, Field(min_length=1, max_length=500)]
+Description = Annotated[Text, Field(max_length=1000)]
+Reason = Annotated[Text, Field(min_length=1, max_length=500)]
 AttributeValue = Annotated[
     StrictStr, Field(min_length=1, max_length=4096), AfterValidator(_check_attribute)
 ]

@@ -25,10 +25,22 @@ def sample(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int
         return schema["const"]
     if "default" in schema and schema["default"] is not None:
         return schema["default"]
+    if "properties" in schema:
+        schema = _with_shape(schema)
     for word in ("anyOf", "oneOf", "allOf"):
         if word in schema:
             return sample(schema[word][0], definitions, depth + 1)
     return _of_type(schema, definitions, depth)
+
+
+def _with_shape(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object with the first of its shapes taken into its own fields."""
+    whole = dict(schema)
+    shapes = [*whole.pop("allOf", ()), *whole.pop("anyOf", ())[:1], *whole.pop("oneOf", ())[:1]]
+    for shape in map(_with_shape, shapes):
+        whole["properties"] = {**whole.get("properties", {}), **shape.get("properties", {})}
+        whole["required"] = [*whole.get("required", ()), *shape.get("required", ())]
+    return whole
 
 
 def _of_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: int) -> Any:
@@ -47,9 +59,11 @@ def _of_type(schema: Mapping[str, Any], definitions: Mapping[str, Any], depth: i
             return schema.get("maximum", 1.5)
         case "boolean":
             return False
+        case "string" if schema.get("format") in _FORMATS:
+            return _FORMATS[schema["format"]]
         case "string" if "pattern" in schema:
             return next((word for word in _WORDS if re.search(schema["pattern"], word)), "text")
         case "string":
-            return _FORMATS.get(schema.get("format", ""), "text")
+            return "text"
         case _:
             return None

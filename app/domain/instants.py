@@ -41,7 +41,8 @@ def parse_instant(text: str) -> datetime:
         instant = (naive - offset).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise InstantError("must be a date-time that exists, such as 2024-01-15T10:30:00Z") from None
-    if not YEAR_MIN <= instant.year <= YEAR_MAX:
+    # The year as it is written, so that a pattern can say the same.
+    if not YEAR_MIN <= naive.year <= YEAR_MAX:
         raise InstantError(f"must lie between the years {YEAR_MIN} and {YEAR_MAX}")
     return instant
 

@@ -6,12 +6,13 @@ Items of a batch are validated one by one: a broken one becomes a refusal at its
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, WrapValidator, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, WrapValidator, model_validator
 from pydantic import ValidationError as PydanticError
 
 from app.api.faults import body_error
 from app.api.fields import (
     STRUCTURE_FAULT,
+    TEXT_PATTERN,
     Answer,
     Body,
     IdempotencyKey,
@@ -25,6 +26,7 @@ from app.api.fields import (
     fault,
     fault_at,
 )
+from app.api.models import action_shapes
 from app.api.pages import EventWindow, Paged, SortDirection, list_of
 from app.domain.errors import DomainError
 from app.domain.events import BATCH_EVENTS_MAX, EVENT_DATA_DEPTH_MAX, is_deeper
@@ -44,14 +46,20 @@ def _check_event_data(value: Any) -> dict[str, Any]:
 
 EventData = Annotated[
     dict[str, Any], PlainValidator(_check_event_data),
-    WithJsonSchema({"type": "object", "additionalProperties": True, "description": (
-        "What happened, as your rules read it under `event`: at most 64 KiB and 32 levels deep."
-    )}),
+    WithJsonSchema({
+        "type": "object", "additionalProperties": True, "propertyNames": {"pattern": TEXT_PATTERN},
+        "description": (
+            "What happened, as your rules read it under `event`: at most 64 KiB and 32 levels deep, no NUL, "
+            "numbers of up to 60 digits and 1e100."
+        ),
+    }),
 ]
 
 
 class EventIngest(Body):
     """One event: exactly one of `external_id` and `participant_id`, at most one of the recipient's."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": action_shapes.IDENTITIES})
 
     program_id: Uuid
     idempotency_key: Annotated[IdempotencyKey, Field(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     PlainValidator,
     StrictBool,
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 from app.api.fields import (
+    DURATION_PATTERN,
     Amount,
     AmountText,
     Answer,
@@ -22,6 +24,7 @@ from app.api.fields import (
     Instant,
     InstantText,
     Name,
+    Patch,
     Query,
     QueryBoolean,
     Text,
@@ -33,6 +36,7 @@ from app.api.fields import (
     parse_uuid,
     query_integer,
 )
+from app.api.models import action_shapes
 from app.api.models.events import EventData
 from app.api.pages import Cursor, Paged, Search, SortDirection, Window, list_of
 from app.domain.actions import ACTIONS_MAX
@@ -42,7 +46,7 @@ CONDITION_LENGTH_MAX = 8192
 
 Status = Literal["ACTIVE", "SUSPENDED", "ARCHIVED"]
 ChangeTypes = Literal["created", "updated", "archived", "suspended", "activated"]
-Expression = Annotated[StrictStr, Field(min_length=1, max_length=CONDITION_LENGTH_MAX)]
+Expression = Annotated[Text, Field(min_length=1, max_length=CONDITION_LENGTH_MAX)]
 Order = Annotated[bounded_integer(1, ORDER_MAX), Field(
     description="Rules run by ascending order; no two ACTIVE rules of a program share one."
 )]
@@ -70,6 +74,8 @@ KeptUuid = Annotated[StrictStr, AfterValidator(_kept), WithJsonSchema({"type": "
 class ActionTarget(Body):
     """Whom an action concerns; at most one of the ids. Without ids: the event's own."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": action_shapes.TARGETS})
+
     type: Literal["PARTICIPANT", "RECIPIENT", "PROGRAM", "GROUP"]
     id: _Template | None = None
     external_id: _Cel | None = None
@@ -79,6 +85,8 @@ class ActionTarget(Body):
 
 class Action(Body):
     """What a matching rule does. Which fields count depends on `type`; the others are ignored."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": action_shapes.ACTIONS})
 
     type: Literal[
         "CREDIT", "DEBIT", "HOLD", "RELEASE", "FORFEIT", "VOID_HOLD", "TAG", "UNTAG", "COUNTER",
@@ -113,13 +121,19 @@ class Action(Body):
 class BudgetSpec(Body):
     """How much of an asset a rule may issue, and when that starts anew."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": action_shapes.BUDGETS})
+
     asset_id: Uuid
     limit: Amount
     schedule_type: Annotated[Literal["CRON", "INTERVAL"] | None, Field(
         description="Absent: a lifetime budget."
     )] = None
-    cron_expression: Annotated[Text | None, Field(description="Five fields, in UTC.")] = None
-    interval: Annotated[Text | None, Field(description="A Go duration such as `720h`.")] = None
+    cron_expression: Annotated[Text | None, Field(
+        description="Five fields, in UTC.", examples=["0 0 1 * *"]
+    )] = None
+    interval: Annotated[Text | None, Field(
+        description="A Go duration such as `720h`.", json_schema_extra={"pattern": DURATION_PATTERN}
+    )] = None
 
     @model_validator(mode="after")
     def _schedule_is_whole(self) -> "BudgetSpec":
@@ -152,8 +166,11 @@ class RuleCreate(Body):
     status: Literal["ACTIVE", "SUSPENDED"] | None = None
 
 
-class RulePatch(Body):
+class RulePatch(Patch):
     """The fields to change; absent ones stay. `actions` and `budgets` replace the whole list."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    nullable = frozenset(("description", "active_from", "active_to"))
 
     name: Name | None = None
     description: Description | None = None
@@ -170,9 +187,6 @@ class RulePatch(Body):
     def _says_something(self) -> "RulePatch":
         if not self.model_fields_set:
             raise fault_at("body", "must have at least one field")
-        for name in self.model_fields_set - {"description", "active_from", "active_to"}:
-            if getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
         return self
 
 

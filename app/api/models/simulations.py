@@ -2,12 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from app.api.fields import Answer, Body, Instant, InstantText, Name, Uuid, UuidText, fault_at
+from app.api.models.action_shapes import not_both
 from app.api.models.events import EventData
 from app.api.models.rules import Actions, Budgets, Expression, Order, ParticipantState
 
+EXCLUDING = (
+    ("participant_id", "external_id"), ("recipient_id", "recipient_external_id"),
+    ("participant_id", "participant_state"),
+)
 CANDIDATES_MAX = 200  # Each is compiled for the one request.
 
 
@@ -26,6 +31,8 @@ class CandidateRule(Body):
 
 class SimulateProgram(Body):
     """An event to decide without writing anything."""
+
+    model_config = ConfigDict(json_schema_extra={"allOf": [not_both(*pair) for pair in EXCLUDING]})
 
     event: EventData
     participant_id: Uuid | None = None
@@ -47,10 +54,7 @@ class SimulateProgram(Body):
 
     @model_validator(mode="after")
     def _one_identity(self) -> "SimulateProgram":
-        for first, second in (
-            ("participant_id", "external_id"), ("recipient_id", "recipient_external_id"),
-            ("participant_id", "participant_state"),
-        ):
+        for first, second in EXCLUDING:
             if getattr(self, first) is not None and getattr(self, second) is not None:
                 raise fault_at(second, f"must not be given together with {first}")
         return self
