@@ -11,8 +11,9 @@ from app.api.routing import Reply, Request, route
 from app.db import connection
 from app.domain import errors
 from app.domain.amounts import format_amount
-from app.flows import manage_rewards, redeem_reward
+from app.flows import manage_rewards
 from app.flows.move_value import find_program
+from app.flows.quote_reward import quote
 from app.flows.redeem_reward import Choice
 from app.store import rewards
 
@@ -96,13 +97,16 @@ def update_reward(request: Request) -> Reply:
 @route(
     "POST", _PATH + "/{reward_id}/quote", summary="Ask whether a reward can be redeemed", tag=_TAG,
     body=models.RewardQuoteCreate, responses={200: models.RewardQuote},
-    errors=[errors.NotFound, errors.InvalidAmount, errors.InvalidQuantity, errors.RewardProgramMismatch],
+    errors=[
+        errors.NotFound, errors.InvalidAmount, errors.InvalidQuantity, errors.RewardProgramMismatch,
+        errors.AssetNotLinked,
+    ],
     example={"participant_id": "8f14e45f-ceea-467f-9a36-dedd4bea2543"},
     description="Every reason why a redemption would be refused now, and what is missing. Changes nothing.",
 )
 def quote_reward(request: Request) -> Reply:
     """Tell whether a participant can redeem a reward now."""
     body: models.RewardQuoteCreate = request.body
-    return Reply(200, redeem_reward.quote(request.organization_id, Choice(
+    return Reply(200, quote(request.organization_id, Choice(
         request.path["id"], body.participant_id, request.path["reward_id"], body.quantity, body.amount
     )))

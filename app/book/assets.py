@@ -21,6 +21,13 @@ SELECT {_COLUMNS}, EXISTS (SELECT 1 FROM program_assets l WHERE l.organization_i
 FROM assets a WHERE a.organization_id = %(organization_id)s AND a.id = %(asset_id)s
 """
 
+_OF_REWARD = f"""
+SELECT {_COLUMNS}, EXISTS (SELECT 1 FROM program_assets l WHERE l.organization_id = a.organization_id
+    AND l.program_id = %(program_id)s AND l.asset_id = a.id) AS linked
+FROM rewards w JOIN assets a ON a.organization_id = w.organization_id AND a.id = w.asset_id
+WHERE w.organization_id = %(organization_id)s AND w.id = %(reward_id)s
+"""
+
 
 def get(c: Connection, organization_id: UUID, asset_id: UUID) -> Asset | None:
     """Return one asset."""
@@ -44,6 +51,13 @@ def start_in_program(c: Connection, organization_id: UUID, program_id: UUID, ass
     """Start the query of `in_program`, for use in a pipeline."""
     return c.execute(_IN_PROGRAM, {
         "organization_id": organization_id, "program_id": program_id, "asset_id": asset_id,
+    })
+
+
+def start_of_reward(c: Connection, organization_id: UUID, program_id: UUID, reward_id: UUID) -> Any:
+    """Start reading the asset in which a reward is priced; finish with `read_in_program`."""
+    return c.execute(_OF_REWARD, {
+        "organization_id": organization_id, "program_id": program_id, "reward_id": reward_id,
     })
 
 

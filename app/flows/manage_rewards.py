@@ -21,7 +21,7 @@ from app.domain.errors import (
 )
 from app.domain.ids import new_id
 from app.domain.names import ProgramStatus
-from app.domain.rewards import RedemptionType, RewardStatus, status_with
+from app.domain.rewards import RedemptionType, RewardStatus, status_after
 from app.engine.cel import CelError
 from app.engine.eligibility import compile_eligibility
 from app.flows.move_value import Call, find_asset
@@ -37,7 +37,7 @@ def create(organization_id: UUID, program_id: UUID, reward: dict[str, Any]) -> d
         check_asset(asset)
         _check(reward, asset)
         reward_id, now = new_id(), read_clock(c)
-        reward = {**reward, "status": status_with(reward["status"], 0, reward["max_total"])}
+        reward = {**reward, "status": status_after({}, {**reward, "redeemed_count": 0})}
         _write(lambda: rewards.insert(c, organization_id, program_id, reward_id, now, reward))
         return _read(c, organization_id, reward_id)
 
@@ -55,7 +55,7 @@ def change(
         asset = find_asset(c, Call(organization_id, None, program_id, stored["asset_id"]))
         after = {**stored, **changes}
         _check(after, asset)
-        after["status"] = status_with(after["status"], stored["redeemed_count"], after["max_total"])
+        after["status"] = status_after(stored, after)
         _write(lambda: rewards.update(c, organization_id, reward_id, now, after))
         return _read(c, organization_id, reward_id)
 

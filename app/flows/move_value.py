@@ -192,38 +192,40 @@ def look_up(
     started = programs.start(c, call.organization_id, call.program_id)
     owners = None if owner_id is None else snapshot.start_owners(c, call.organization_id, [owner_id])
     in_program = assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id)
-    program = _existing_program(started.fetchone())
+    program = existing_program(started.fetchone())
     owner = None
     if owners is not None:
         assert kind is not None, "an owner is named by kind and id"
         assert owner_id is not None
-        owner = _existing_owner(owners, call.organization_id, kind, owner_id)
-    return Found(program, _linked_asset(in_program), owner)
+        owner = existing_owner(owners, call.organization_id, kind, owner_id)
+    return Found(program, linked_asset(in_program), owner)
 
 
 def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any]:
     """Return a program. Raises NotFound."""
-    return _existing_program(programs.get(c, organization_id, program_id))
+    return existing_program(programs.get(c, organization_id, program_id))
 
 
 def find_asset(c: Connection, call: Call) -> Asset:
     """Return the asset of a call. Raises NotFound, AssetNotLinked."""
-    return _linked_asset(assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id))
+    return linked_asset(assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id))
 
 
 def find_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
     """Return a participant or group. Raises NotFound."""
     cursor = snapshot.start_owners(c, organization_id, [owner_id])
-    return _existing_owner(cursor, organization_id, kind, owner_id)
+    return existing_owner(cursor, organization_id, kind, owner_id)
 
 
-def _existing_program(program: dict[str, Any] | None) -> dict[str, Any]:
+def existing_program(program: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a program that was looked up. Raises NotFound."""
     if program is None:
         raise NotFound("Program not found")
     return program
 
 
-def _linked_asset(cursor: Any) -> Asset:
+def linked_asset(cursor: Any) -> Asset:
+    """Finish looking an asset up in its program. Raises NotFound, AssetNotLinked."""
     found = assets.read_in_program(cursor)
     if found is None:
         raise NotFound("Asset not found")
@@ -233,7 +235,8 @@ def _linked_asset(cursor: Any) -> Asset:
     return asset
 
 
-def _existing_owner(cursor: Any, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
+def existing_owner(cursor: Any, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
+    """Finish looking an owner up. Raises NotFound."""
     owner = snapshot.read_owners(cursor, organization_id)[0].get(owner_id)
     if owner is None or owner.kind is not kind:
         raise NotFound(f"{kind.value.capitalize()} not found")
@@ -242,11 +245,11 @@ def _existing_owner(cursor: Any, organization_id: UUID, kind: OwnerType, owner_i
 
 def open_desk(
     c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False,
-    first_lots: int | None = None, asset: Asset | None = None,
+    first_lots: int | None = None, asset: Asset | None = None, also: Callable[[], None] | None = None,
 ) -> Desk:
     """Lock owners and, for a PREFUNDED asset, the wallet; load accounts and clock. The caller has checked
     that all of them exist. With `first_lots`, load so many lots of each account; else none. `asset` is that
-    of the call where the caller has read it already.
+    of the call where the caller has read it already; `also` starts further statements behind the locks.
 
     Raises ProgramSuspended, ProgramArchived.
     """
@@ -261,6 +264,8 @@ def open_desk(
     if wallet and asset.policy is IssuancePolicy.PREFUNDED:
         lock_wallets(c, organization_id, call.program_id, [asset.id])
         wallets = [AccountKey(organization_id, call.program_id, asset.id)]
+    if also is not None:
+        also()
     accounts = read.start_accounts(c, keys + wallets)
     if first_lots is not None and asset.has_lots:
         lots = read.start_lots(c, keys, first_lots)
@@ -269,7 +274,7 @@ def open_desk(
     program = programs.start(c, organization_id, call.program_id)
     types = outbox.start_subscribed(c, [organization_id])
     clock = read_clock(c)
-    facts = _existing_program(program.fetchone())
+    facts = existing_program(program.fetchone())
     refuse_inactive_program(facts)
     found = read.read_accounts(accounts)
     if lots is not None:

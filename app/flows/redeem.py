@@ -1,7 +1,7 @@
 """Redemptions: a participant's AVAILABLE value goes to the program's redemption target.
 
-`redeem` is the redemption of an amount; one of a reward uses `target_of`, `post_redemption` and `view` around
-its own checks of stock and price.
+`redeem` is the redemption of an amount; one of a reward uses `target_of` and `post_redemption` around its own
+checks of stock and price.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from app.domain.errors import NotFound
 from app.domain.instants import format_instant
 from app.domain.names import OwnerType, WebhookType
 from app.flows.idempotency import Outcome, once
-from app.flows.move_value import FIRST_LOTS, Call, Desk, find_owner, look_up, open_desk
+from app.flows.move_value import FIRST_LOTS, Call, Desk, look_up, open_desk
 from app.ledger.accounts import Account
 from app.ledger.checks import check_amount
 from app.ledger.redemptions import redeem as plan_redemption
@@ -58,10 +58,18 @@ class Wanted:
 
 
 def redeem(call: Call, wanted: Wanted, key: str | None, request_hash: bytes) -> Outcome:
-    """Redeem an amount; the redemption as it is sent. Under a key it happens once."""
+    """Redeem an amount; the redemption as it is sent. Under a key it happens once.
+
+    Raises NotFound, also for a participant that is not enrolled (decision B4), and what amounts, programs and
+    participants are refused for.
+    """
     with pipelined() as c:
+        standing = enrollments.start_standings(
+            c, call.organization_id, call.program_id, [wanted.participant_id]
+        )
         found = look_up(c, call, OwnerType.PARTICIPANT, wanted.participant_id)
-        refuse_unenrolled(c, call, wanted.participant_id)
+        if not enrollments.read_standings(standing):
+            raise NotFound("Participant is not enrolled in this program")
         check_amount(found.asset, wanted.amount)
         target = target_of(found.program)
         return once(
@@ -76,18 +84,6 @@ def _redeem(
     desk = open_desk(c, call, [wanted.participant_id, *target.owners], first_lots=FIRST_LOTS, asset=asset)
     desk.refuse_inactive(wanted.participant_id)
     return post_redemption(desk, wanted, target)
-
-
-def refuse_stranger(c: Connection, call: Call, participant_id: UUID) -> None:
-    """Raise NotFound for a participant that is unknown or not enrolled (decision B4)."""
-    find_owner(c, call.organization_id, OwnerType.PARTICIPANT, participant_id)
-    refuse_unenrolled(c, call, participant_id)
-
-
-def refuse_unenrolled(c: Connection, call: Call, participant_id: UUID) -> None:
-    """Raise NotFound for a participant that is not enrolled (decision B4)."""
-    if enrollments.get(c, call.organization_id, call.program_id, participant_id) is None:
-        raise NotFound("Participant is not enrolled in this program")
 
 
 def target_of(program: Mapping[str, Any]) -> Target:

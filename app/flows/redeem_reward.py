@@ -1,27 +1,24 @@
-"""Redeeming a reward of the catalogue, and the quote that tells beforehand whether that would succeed.
+"""Redeeming a reward of the catalogue.
 
-Owners are locked before the reward, as app/flows/locks says, so that the count is exact however many redeem
-at once.
+The stock of a popular reward is one row that everybody wants. It is read without a lock, and changed by the
+last statement before the commit: nobody holds it while an answer is computed. The database refuses a count
+beyond the limit; whoever is refused so begins anew with the row locked, and is told exactly why or served.
+The limit of one participant stands under the participant's own lock.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.book import read
-from app.db import Connection, connection, pipelined, read_clock
-from app.domain.amounts import EXACT, ZERO, format_amount
-from app.domain.errors import (
-    DomainError,
-    InsufficientFunds,
-    NotEligible,
-    NotFound,
-    RewardProgramMismatch,
-)
-from app.domain.names import Bucket, OwnerType
+import psycopg
+
+from app.book import assets
+from app.db import Connection, pipelined
+from app.domain.assets import Asset
+from app.domain.errors import NotEligible, NotFound, RewardProgramMismatch
+from app.domain.names import OwnerType
 from app.domain.rewards import cost_of, refusal
 from app.engine import eligibility
 from app.flows import rulesets
@@ -31,17 +28,14 @@ from app.flows.idempotency import Outcome, once
 from app.flows.move_value import (
     FIRST_LOTS,
     Call,
-    find_asset,
-    find_owner,
-    find_program,
+    existing_owner,
+    existing_program,
+    linked_asset,
     open_desk,
-    refuse_inactive_owner,
-    refuse_inactive_program,
 )
-from app.flows.redeem import Target, Wanted, post_redemption, refuse_stranger, target_of
-from app.ledger.accounts import AccountKey
-from app.ledger.checks import check_amount, check_asset, check_limit
-from app.store import rewards
+from app.flows.redeem import Wanted, post_redemption, target_of
+from app.ledger.checks import check_amount
+from app.store import enrollments, programs, rewards, snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,45 +50,85 @@ class Choice:
     description: str | None = None
 
 
+class Found(NamedTuple):
+    """What a choice names, and exists."""
+
+    program: dict[str, Any]
+    reward: dict[str, Any]
+    asset: Asset
+
+
 def redeem_reward(
     organization_id: UUID, api_key_id: UUID | None, choice: Choice, key: str | None, request_hash: bytes
 ) -> Outcome:
     """Redeem a reward; the redemption as it is sent. Under a key it happens once."""
-    with pipelined() as c:
-        program = find_program(c, organization_id, choice.program_id)
-        reward = _find_reward(c, organization_id, choice)
-        call = Call(organization_id, api_key_id, choice.program_id, reward["asset_id"])
-        refuse_stranger(c, call, choice.participant_id)
-        amount, _ = cost_of(reward, choice.quantity, choice.amount)
-        check_amount(find_asset(c, call), amount)
-        target = target_of(program)
-        return once(
-            c, organization_id, choice.program_id, "redeem_reward", key, request_hash,
-            lambda: _redeem(c, call, choice, target), choice.participant_id,
-        )
+
+    def attempt(locked: bool) -> Outcome:
+        with pipelined() as c:
+            found = look_up(c, organization_id, choice)
+            call = Call(organization_id, api_key_id, choice.program_id, found.asset.id)
+            return once(
+                c, organization_id, choice.program_id, "redeem_reward", key, request_hash,
+                lambda: _redeem(c, call, choice, found, locked), choice.participant_id,
+            )
+
+    try:
+        return attempt(locked=False)
+    except psycopg.errors.CheckViolation as refused:
+        if refused.diag.table_name != "rewards":
+            raise
+    return attempt(locked=True)
 
 
-def _find_reward(c: Connection, organization_id: UUID, choice: Choice) -> dict[str, Any]:
-    reward = rewards.get(c, organization_id, choice.reward_id)
-    if reward is None:
+def look_up(c: Connection, organization_id: UUID, choice: Choice) -> Found:
+    """Find what a choice names, in one round trip of a pipeline.
+
+    Raises NotFound, also for a participant that is not enrolled (decision B4), RewardProgramMismatch,
+    AssetNotLinked.
+    """
+    program_id = choice.program_id
+    program = programs.start(c, organization_id, program_id)
+    reward = rewards.start(c, organization_id, choice.reward_id)
+    owner = snapshot.start_owners(c, organization_id, [choice.participant_id])
+    standing = enrollments.start_standings(c, organization_id, program_id, [choice.participant_id])
+    asset = assets.start_of_reward(c, organization_id, program_id, choice.reward_id)
+    found = existing_program(program.fetchone())
+    wanted = reward.fetchone()
+    if wanted is None:
         raise NotFound("Reward not found")
-    if reward["program_id"] != choice.program_id:
+    if wanted["program_id"] != program_id:
         raise RewardProgramMismatch(details={"reward_id": "belongs to another program"})
-    return reward
+    existing_owner(owner, organization_id, OwnerType.PARTICIPANT, choice.participant_id)
+    if not enrollments.read_standings(standing):
+        raise NotFound("Participant is not enrolled in this program")
+    return Found(found, wanted, linked_asset(asset))
 
 
-def _redeem(c: Connection, call: Call, choice: Choice, target: Target) -> dict[str, Any]:
-    desk = open_desk(c, call, [choice.participant_id, *target.owners], first_lots=FIRST_LOTS)
+def _redeem(c: Connection, call: Call, choice: Choice, found: Found, locked: bool) -> dict[str, Any]:
+    # What a price and its minimum say stands behind the key: a repetition is answered whatever they are now.
+    check_amount(found.asset, cost_of(found.reward, choice.quantity, choice.amount)[0])
+    started: list[Any] = []
+
+    def read_reward() -> None:
+        if locked:
+            rewards.start_lock(c, call.organization_id, choice.reward_id)
+        started.append(rewards.start(c, call.organization_id, choice.reward_id))
+        started.append(rewards.start_redeemed_by(
+            c, call.organization_id, choice.reward_id, choice.participant_id
+        ))
+
+    target = target_of(found.program)
+    desk = open_desk(
+        c, call, [choice.participant_id, *target.owners], first_lots=FIRST_LOTS, asset=found.asset,
+        also=read_reward,
+    )
     desk.refuse_inactive(choice.participant_id)
-    # Only now is the count the last word: read again under its lock.
-    reward = rewards.lock(c, call.organization_id, choice.reward_id)
-    assert reward is not None
+    reward = started[0].fetchone()
     amount, quantity = cost_of(reward, choice.quantity, choice.amount)
-    before = rewards.redeemed_by(c, call.organization_id, choice.reward_id, choice.participant_id)
-    refused = refusal(reward, quantity, before, desk.now)
+    refused = refusal(reward, quantity, rewards.read_redeemed_by(started[1]), desk.now)
     if refused is not None:
         raise refused
-    _refuse_ineligible(c, call, choice.participant_id, reward, desk.now)
+    refuse_ineligible(c, call, choice.participant_id, reward, desk.now)
     shown = post_redemption(desk, Wanted(
         choice.participant_id, amount, choice.description or f"Redeemed: {reward['name']}", reward["id"],
         quantity, reward["unit_cost"],
@@ -106,7 +140,7 @@ def _redeem(c: Connection, call: Call, choice: Choice, target: Target) -> dict[s
     return shown
 
 
-def _refuse_ineligible(
+def refuse_ineligible(
     c: Connection, call: Call, participant_id: UUID, reward: dict[str, Any], now: datetime
 ) -> None:
     """Raise NotEligible where the reward's condition does not hold, saying which part of it."""
@@ -115,8 +149,7 @@ def _refuse_ineligible(
         return
     _, candidates = eligibility.compile_eligibility(text)
     event = eligibility.occasion(call.organization_id, call.program_id, participant_id, now)
-    program = find_program(c, call.organization_id, call.program_id)
-    ruleset = rulesets.current(c, call.organization_id, program["id"])
+    ruleset = rulesets.current(c, call.organization_id, call.program_id)
     gathering = Gathering(call.organization_id)
     gathering.add(event, ruleset, candidates, None)
     world = look(c, gathering).world
@@ -124,57 +157,3 @@ def _refuse_ineligible(
     reason = eligibility.why_not(text, event, world, ruleset)
     if reason is not None:
         raise NotEligible(details={"eligibility": reason})
-
-
-def quote(organization_id: UUID, choice: Choice) -> dict[str, Any]:
-    """Tell whether the participant could redeem the reward now: every reason why not, and what is missing."""
-    with connection() as c, c.transaction():
-        c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        program = find_program(c, organization_id, choice.program_id)
-        reward = _find_reward(c, organization_id, choice)
-        call = Call(organization_id, None, choice.program_id, reward["asset_id"])
-        refuse_stranger(c, call, choice.participant_id)
-        asset = find_asset(c, call)
-        amount, quantity = cost_of(reward, choice.quantity, choice.amount)
-        check_amount(asset, amount)
-        now = read_clock(c)
-        owner = find_owner(c, organization_id, OwnerType.PARTICIPANT, choice.participant_id)
-        before = rewards.redeemed_by(c, organization_id, choice.reward_id, choice.participant_id)
-        available = _available(c, AccountKey(organization_id, choice.participant_id, asset.id), now)
-        refused = refusal(reward, quantity, before, now)
-        reasons = [error for error in (
-            _refused(lambda: refuse_inactive_program(program)),
-            _refused(lambda: refuse_inactive_owner(c, owner, choice.program_id)),
-            _refused(lambda: check_asset(asset)), _refused(lambda: check_limit(asset, amount)),
-            refused, _refused(lambda: _refuse_ineligible(c, call, choice.participant_id, reward, now)),
-            InsufficientFunds() if available < amount else None,
-        ) if error is not None]
-    shown: dict[str, Any] = {
-        "redeemable": not reasons, "reward_id": str(reward["id"]), "asset_id": str(asset.id),
-        "amount": format_amount(amount, asset.scale),
-        "available": format_amount(available, asset.scale),
-        "missing": format_amount(max(EXACT.subtract(amount, available), ZERO), asset.scale),
-        "reasons": [_told(error) for error in reasons],
-    }
-    return shown if quantity is None else {**shown, "quantity": quantity}
-
-
-def _available(c: Connection, key: AccountKey, now: datetime) -> Decimal:
-    found = read.accounts(c, [key])
-    if key not in found:
-        return ZERO
-    due = read.due(c, [found[key]], now).get(key, {}).get(Bucket.AVAILABLE, ZERO)
-    return EXACT.subtract(found[key].available, due)
-
-
-def _refused(check: Callable[[], None]) -> DomainError | None:
-    try:
-        check()
-    except DomainError as error:
-        return error
-    return None
-
-
-def _told(error: DomainError) -> dict[str, Any]:
-    told: dict[str, Any] = {"code": error.code, "message": error.message}
-    return told | {"details": error.details} if error.details else told

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.book import read
 from app.db import Connection, pipelined
 from app.domain.amounts import EXACT, format_amount
+from app.domain.assets import Asset
 from app.domain.durations import parse_duration
 from app.domain.errors import (
     AlreadyReversed,
@@ -19,7 +20,7 @@ from app.domain.errors import (
     QuantityExceedsRemaining,
 )
 from app.domain.instants import format_instant
-from app.domain.names import ParticipantStatus, WebhookType
+from app.domain.names import EnrollmentStatus, ParticipantStatus, WebhookType
 from app.flows.idempotency import Outcome, once
 from app.flows.move_value import Call, Desk, find_asset, open_desk
 from app.flows.redeem import message, view
@@ -47,26 +48,27 @@ def reverse(
         row = _get(c, organization_id, redemption_id)
         call = Call(organization_id, api_key_id, row["program_id"], row["asset_id"])
         _refuse_unit(row, wanted)
+        asset = find_asset(c, call)
         if wanted.amount is not None:
-            check_amount(find_asset(c, call), wanted.amount)
+            check_amount(asset, wanted.amount)
         return once(
             c, organization_id, call.program_id, "reverse", key, request_hash,
-            lambda: _reverse(c, call, redemption_id, wanted), row["participant_id"],
+            lambda: _reverse(c, call, row, asset, wanted), row["participant_id"],
         )
 
 
-def _reverse(c: Connection, call: Call, redemption_id: UUID, wanted: Reversal) -> dict[str, Any]:
-    row = _get(c, call.organization_id, redemption_id)
+def _reverse(
+    c: Connection, call: Call, row: Mapping[str, Any], asset: Asset, wanted: Reversal
+) -> dict[str, Any]:
     giver = None
     if row["target_account"] > 0:
         giver = read.account_by_number(c, call.organization_id, row["target_account"])
         assert giver is not None, "a redemption names the account it went to"
     owners = [row["participant_id"], *([] if giver is None else [giver.owner_id])]
-    desk = open_desk(c, call, owners)
+    desk = open_desk(c, call, owners, asset=asset)
     # Only now is nobody else reversing it: what is left has to be read again.
-    row = _get(c, call.organization_id, redemption_id)
-    if desk.owners[row["participant_id"]].status == ParticipantStatus.CLOSED:
-        raise ParticipantInactive("Participant is CLOSED")
+    row = _get(c, call.organization_id, row["id"])
+    _refuse_closed(desk, row["participant_id"])
     amount, quantity = _share(row, wanted)
     consumed = _consumed(c, call.organization_id, row["journal_entry_id"])
     target: int | Account = row["target_account"] if giver is None else desk.account(giver.owner_id)
@@ -75,12 +77,24 @@ def _reverse(c: Connection, call: Call, redemption_id: UUID, wanted: Reversal) -
         reversed_before=row["reversed_amount"], grace=parse_duration(desk.program["reversal_grace"]),
         description=wanted.reason, **desk.how(),
     )
-    shown = _write_rows(desk, row, wanted.reason, amount, quantity, plan.entry.id)
-    after = view(_get(c, call.organization_id, redemption_id))
+    after, shown = _write_rows(desk, row, wanted.reason, amount, quantity, plan.entry.id)
     desk.write(plan, [message(
-        desk, WebhookType.REDEMPTION_REVERSED, row["participant_id"], {**after, "reversal": shown}
+        desk, WebhookType.REDEMPTION_REVERSED, row["participant_id"], {**view(after), "reversal": shown}
     )])
+    if quantity is not None:
+        # Last, because everybody who redeems this reward waits for its row until the commit.
+        redemptions.return_units(
+            c, call.organization_id, row["reward_id"], row["participant_id"], quantity, desk.now
+        )
     return shown
+
+
+def _refuse_closed(desk: Desk, participant_id: UUID) -> None:
+    """Raise ParticipantInactive for one that left; who is only suspended gets value back (decision E7)."""
+    if desk.owners[participant_id].status == ParticipantStatus.CLOSED:
+        raise ParticipantInactive("Participant is CLOSED")
+    if desk.standings.get(participant_id) == EnrollmentStatus.CLOSED:
+        raise ParticipantInactive("The participant's enrollment is CLOSED")
 
 
 def _refuse_unit(row: Mapping[str, Any], wanted: Reversal) -> None:
@@ -116,24 +130,24 @@ def _consumed(c: Connection, organization_id: UUID, entry_id: UUID) -> list[tupl
 
 def _write_rows(
     desk: Desk, row: Mapping[str, Any], reason: str, amount: Decimal, quantity: int | None, entry_id: UUID
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write the reversal; returns the redemption's row as it is now, and the reversal as it is sent."""
     organization_id, now = desk.asset.organization_id, desk.now
     whole = EXACT.add(row["reversed_amount"], amount)
     units = None if quantity is None else row["reversed_quantity"] + quantity
+    status = "FULLY_REVERSED" if whole == row["amount"] else "PARTIALLY_REVERSED"
     redemptions.set_reversed(
-        desk.c, organization_id, row["id"], now, amount=whole, quantity=units,
-        status="FULLY_REVERSED" if whole == row["amount"] else "PARTIALLY_REVERSED",
+        desk.c, organization_id, row["id"], now, amount=whole, quantity=units, status=status
     )
     reversal_id = desk.ids.next()
     redemptions.insert_reversal(
         desk.c, organization_id, now, id=reversal_id, redemption_id=row["id"], amount=amount,
         quantity=quantity, reason=reason, journal_entry_id=entry_id, api_key_id=desk.cause.api_key_id,
     )
-    if quantity is not None and row["reward_id"] is not None:
-        redemptions.return_units(
-            desk.c, organization_id, row["reward_id"], row["participant_id"], quantity, now
-        )
-    return reversal_view({
+    after = {
+        **row, "reversed_amount": whole, "reversed_quantity": units, "status": status, "updated_at": now
+    }
+    return after, reversal_view({
         "id": reversal_id, "redemption_id": row["id"], "journal_entry_id": entry_id, "amount": amount,
         "quantity": quantity, "reason": reason, "created_at": now,
     }, desk.asset.scale)

@@ -1,6 +1,6 @@
 """Transfers between participants and groups, answered in the request: all of it or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,7 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
     SelfTransfer, InvalidRequest for one named twice, ParticipantInactive, InsufficientFunds, and what amounts
     and programs are refused for.
     """
+    _refuse_doubles(wanted.source, [party for party, _ in wanted.recipients])
     with pipelined() as c:
         asset = look_up(c, call).asset
         for _, amount in wanted.recipients:
@@ -67,10 +68,7 @@ def _transfer(
     found: Sequence[Owner | None],
 ) -> dict[str, Any]:
     recipients = [one for one in found if one is not None]
-    if len({one.id for one in recipients}) < len(recipients):
-        raise InvalidRequest("A recipient is named twice", {"recipients": "names a recipient twice"})
-    if source.id in {one.id for one in recipients}:
-        raise SelfTransfer()
+    _refuse_doubles(source.id, [one.id for one in recipients])
     parties = [source.id, *(one.id for one in recipients)]
     desk = open_desk(c, call, parties, first_lots=FIRST_LOTS, asset=asset)
     for party in parties:
@@ -90,6 +88,14 @@ def _transfer(
     }
     desk.write(plan, [_message(desk, plan, source, recipients, amounts, answer)])
     return answer
+
+
+def _refuse_doubles(source: Hashable, recipients: Sequence[Hashable]) -> None:
+    """Raise InvalidRequest for a recipient named twice, SelfTransfer for the source among them."""
+    if len(set(recipients)) < len(recipients):
+        raise InvalidRequest("A recipient is named twice", {"recipients": "names a recipient twice"})
+    if source in recipients:
+        raise SelfTransfer()
 
 
 def _resolve(c: Connection, organization_id: UUID, parties: Sequence[Party]) -> list[Owner | None]:

@@ -48,8 +48,8 @@ WITH holder AS (
         AND participant_id = %(participant_id)s
 )
 UPDATE rewards SET redeemed_count = redeemed_count - %(quantity)s, updated_at = %(now)s,
-    status = CASE WHEN status = 'OUT_OF_STOCK' AND redeemed_count - %(quantity)s < max_total THEN 'ACTIVE'
-        ELSE status END
+    status = CASE WHEN status = 'OUT_OF_STOCK' AND redeemed_count >= max_total
+        AND redeemed_count - %(quantity)s < max_total THEN 'ACTIVE' ELSE status END
 WHERE organization_id = %(organization_id)s AND id = %(reward_id)s
 """
 
@@ -110,7 +110,8 @@ def reversals_page(c: Connection, organization_id: UUID, redemption_id: UUID, pa
 def return_units(
     c: Connection, organization_id: UUID, reward_id: UUID, participant_id: UUID, quantity: int, now: datetime
 ) -> None:
-    """Put units back into a reward's stock; a reward that was out of it is ACTIVE again."""
+    """Put units back into a reward's stock; one that had run out of it is ACTIVE again, one that was declared
+    OUT_OF_STOCK while some were left stays so."""
     c.execute(_RETURN_UNITS, {
         "organization_id": organization_id, "reward_id": reward_id, "participant_id": participant_id,
         "quantity": quantity, "now": now,

@@ -42,6 +42,9 @@ UPDATE rewards SET name = %(name)s, description = %(description)s, category = %(
 WHERE organization_id = %(organization_id)s AND id = %(id)s
 """
 
+# The row is not locked before: what was read of it may be out of date, and the checks of the table are the
+# last word. A count above max_total leaves the status ACTIVE, a status that is not ACTIVE makes the count
+# negative: both are refused, with everything that was written beside them.
 _TAKE = """
 WITH holder AS (
     INSERT INTO reward_holders AS h (organization_id, reward_id, participant_id, redeemed_count)
@@ -49,8 +52,9 @@ WITH holder AS (
     ON CONFLICT (organization_id, reward_id, participant_id)
         DO UPDATE SET redeemed_count = h.redeemed_count + excluded.redeemed_count
 )
-UPDATE rewards SET redeemed_count = redeemed_count + %(quantity)s, updated_at = %(now)s,
-    status = CASE WHEN redeemed_count + %(quantity)s >= max_total THEN 'OUT_OF_STOCK' ELSE status END
+UPDATE rewards SET updated_at = %(now)s,
+    redeemed_count = CASE WHEN status = 'ACTIVE' THEN redeemed_count + %(quantity)s ELSE -1 END,
+    status = CASE WHEN redeemed_count + %(quantity)s = max_total THEN 'OUT_OF_STOCK' ELSE status END
 WHERE organization_id = %(organization_id)s AND id = %(reward_id)s
 """
 
@@ -87,18 +91,29 @@ def _values(
 
 def get(c: Connection, organization_id: UUID, reward_id: UUID) -> dict[str, Any] | None:
     """Return one reward."""
+    row: dict[str, Any] | None = start(c, organization_id, reward_id).fetchone()
+    return row
+
+
+def start(c: Connection, organization_id: UUID, reward_id: UUID) -> Any:
+    """Start reading one reward."""
     return c.execute(
         f"SELECT {_COLUMNS} {_FROM} WHERE w.organization_id = %s AND w.id = %s", (organization_id, reward_id)
-    ).fetchone()
+    )
 
 
 def lock(c: Connection, organization_id: UUID, reward_id: UUID) -> dict[str, Any] | None:
     """Lock one reward, after the owners of the operation (app/flows/locks), and return it as it is then."""
+    start_lock(c, organization_id, reward_id)
+    return get(c, organization_id, reward_id)
+
+
+def start_lock(c: Connection, organization_id: UUID, reward_id: UUID) -> None:
+    """Lock one reward; in a pipeline, nothing waits for it but the statements behind."""
     c.execute(
         "SELECT 1 FROM rewards WHERE organization_id = %s AND id = %s FOR NO KEY UPDATE",
         (organization_id, reward_id),
     )
-    return get(c, organization_id, reward_id)
 
 
 def page(
@@ -115,20 +130,28 @@ def page(
     return fetch(c, f"SELECT {_COLUMNS} {_FROM} WHERE {where.sql()}", where.parameters, order, page)
 
 
-def redeemed_by(c: Connection, organization_id: UUID, reward_id: UUID, participant_id: UUID) -> int:
-    """Return how many units a participant has redeemed, net of reversals."""
-    row = c.execute(
+def start_redeemed_by(c: Connection, organization_id: UUID, reward_id: UUID, participant_id: UUID) -> Any:
+    """Start reading how many units a participant has redeemed."""
+    return c.execute(
         "SELECT redeemed_count FROM reward_holders"
         " WHERE organization_id = %s AND reward_id = %s AND participant_id = %s",
         (organization_id, reward_id, participant_id),
-    ).fetchone()
+    )
+
+
+def read_redeemed_by(cursor: Any) -> int:
+    """Finish reading it: the units, net of reversals."""
+    row = cursor.fetchone()
     return 0 if row is None else int(row["redeemed_count"])
 
 
 def take_units(
     c: Connection, organization_id: UUID, reward_id: UUID, participant_id: UUID, quantity: int, now: datetime
 ) -> None:
-    """Take units out of stock; the last one makes the reward OUT_OF_STOCK. The reward is locked."""
+    """Take units out of stock; the last one makes the reward OUT_OF_STOCK.
+
+    Raises a check violation of the table where the reward has fewer by now, or is not ACTIVE any more.
+    """
     c.execute(_TAKE, {
         "organization_id": organization_id, "reward_id": reward_id, "participant_id": participant_id,
         "quantity": quantity, "now": now,

@@ -165,6 +165,12 @@ class RewardQuote(Answer):
     quantity: int | None = None
     available: AmountText
     missing: AmountText
+    available_from: InstantText | None
+    available_until: InstantText | None
+    units_left: Annotated[int | None, Field(description="In all, of a UNIT_BASED reward; null: no limit.")] = None
+    units_left_for_participant: Annotated[int | None, Field(
+        description="For this participant; null: no limit."
+    )] = None
     reasons: list[RewardObstacle]
 
 
