@@ -76,8 +76,10 @@ def refusal(
 def refusals(
     reward: Mapping[str, Any], quantity: int | None, redeemed_before: int, now: datetime
 ) -> list[DomainError]:
-    """Return every reason why a reward cannot be redeemed; a redemption tells the first, state before business
-    (decision A6)."""
+    """Return every reason why a reward cannot be redeemed; a redemption tells the first.
+
+    State comes before business (decision A6).
+    """
     found: list[DomainError] = []
     status = reward["status"]
     if status == RewardStatus.OUT_OF_STOCK:

@@ -167,10 +167,8 @@ class RewardQuote(Answer):
     missing: AmountText
     available_from: InstantText | None
     available_until: InstantText | None
-    units_left: Annotated[int | None, Field(description="In all, of a UNIT_BASED reward; null: no limit.")] = None
-    units_left_for_participant: Annotated[int | None, Field(
-        description="For this participant; null: no limit."
-    )] = None
+    units_left: Annotated[int | None, Field(description="In all; null: no limit.")] = None
+    units_left_for_participant: Annotated[int | None, Field(description="null: no limit.")] = None
     reasons: list[RewardObstacle]
 
 
