@@ -21,6 +21,9 @@ FAILURES_MAX = 5  # Consecutive failures to emit after which an automation is pa
 HINTS_MAX = 20
 OFFSET_DAYS_MAX = 3650
 INTERVAL_MIN = timedelta(minutes=1)  # As of cron: nothing fires more often.
+# How long firings are kept after their end. By then nothing can make them again: times only go forward, and
+# their events have keys of their own. Some hundred automations each minute make ten million rows a month.
+FIRING_RETENTION = timedelta(days=30)
 REFRESH_EVERY = timedelta(minutes=15)  # How often subscriptions are looked over (decision F2).
 
 

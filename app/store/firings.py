@@ -67,6 +67,18 @@ UPDATE firings SET status = 'failed', error = 'cancelled', completed_at = %(now)
 WHERE organization_id = %(organization_id)s AND status IN ('pending', 'executing')
     AND (automation_id = %(id)s OR (id = %(id)s AND source = 'rule_action'))
 """
+# The latest fan-out of an automation is told as its execution, however long ago it was.
+_TRIM = """
+DELETE FROM firings f USING (
+    SELECT x.organization_id, x.id FROM firings x
+    WHERE x.completed_at < %(before)s AND (x.kind = 'ONE' OR x.automation_id IS NULL OR EXISTS (
+        SELECT 1 FROM firings later WHERE later.organization_id = x.organization_id
+            AND later.automation_id = x.automation_id AND later.kind = 'FAN_OUT'
+            AND later.scheduled_for > x.scheduled_for))
+    ORDER BY x.completed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) gone
+WHERE f.organization_id = gone.organization_id AND f.id = gone.id
+"""
 # A firing that a rule made, in the shape of an automation (decision C11).
 _AS_AUTOMATION: LiteralString = """
 SELECT f.*, 'rule_action' AS automation_source FROM firings f
@@ -218,6 +230,11 @@ def archive(c: Connection, organization_id: UUID, firing_id: UUID, now: datetime
         "UPDATE firings SET archived_at = COALESCE(archived_at, %s) WHERE organization_id = %s AND id = %s",
         (now, organization_id, firing_id),
     )
+
+
+def trim(c: Connection, before: datetime, limit: int) -> int:
+    """Delete up to `limit` firings of all organizations that ended before an instant; returns how many."""
+    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
 
 
 def page_of_rules(
