@@ -21,17 +21,14 @@ from app.store import audience, automations, firings
 from app.store.audience import Member
 from app.store.firings import FanOut, Firing
 
-# A live event stands behind what this lane has added: some hundredths of a second of work. While a window is
-# decided the lane rests, so that a broadcast leaves room on the machine as well.
 BATCH_EVENTS_MAX = 150
-ROOM_EVENTS_MAX = 25
 _NOBODY = UUID(int=0)
 
 
 def make_due(c: Connection) -> Turn:
     """Make the events that have been due longest."""
     now = read_clock(c)
-    if not lanes.has_room(c, ROOM_EVENTS_MAX):
+    if not lanes.has_room(c, lanes.FAIR_EVENTS_MAX):
         return FULL if firings.any_due(c, now) else NOTHING
     firings.unpark(c)
     ones, unwanted = firings.due_ones(c, now, BATCH_EVENTS_MAX)

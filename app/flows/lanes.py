@@ -18,6 +18,9 @@ from app.queue import client, ringer, send
 from app.store import inbox
 
 ROOM_EVENTS_MAX = 2_000  # Events that may wait before a lane adds some (decision C17).
+# Where a backlog may be of millions: a live event stands behind what the lane has added, some hundredths of a
+# second of work. While that is decided the lane rests, which leaves room on the machine as well.
+FAIR_EVENTS_MAX = 25
 TURN_SECONDS = 0.5  # Then the worker takes other work; the lane is rung again.
 REST_SECONDS = 0.03  # How long a lane that found no room waits before it looks again.
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.

@@ -22,7 +22,7 @@ from app.engine.lifecycle import Review, Standing, Step, run
 from app.engine.state import Owner, with_state
 from app.flows import lanes, thresholds
 from app.flows.ingest import insert_system_events
-from app.flows.lanes import NOTHING, Turn
+from app.flows.lanes import FULL, NOTHING, Turn
 from app.flows.locks import lock_owners
 from app.flows.tier_messages import tier_changed
 from app.store import outbox, owner_states, snapshot, tier_states, tiers
@@ -49,9 +49,10 @@ class _Loaded:
 
 def review_due(c: Connection) -> Turn:
     """Review the owners that have been due longest."""
-    if not lanes.has_room(c):
-        return NOTHING
-    due = tier_states.due(c, read_clock(c), BATCH_OWNERS_MAX)
+    now = read_clock(c)
+    if not lanes.has_room(c, lanes.FAIR_EVENTS_MAX):
+        return FULL if tier_states.due(c, now, 1) else NOTHING
+    due = tier_states.due(c, now, BATCH_OWNERS_MAX)
     by_organization: dict[UUID, list[UUID]] = {}
     for organization_id, owner_id in sorted(due):
         by_organization.setdefault(organization_id, []).append(owner_id)

@@ -26,7 +26,7 @@ from app.engine.state import EMPTY
 from app.flows import lanes
 from app.flows.audience import conditions_of, examine, states
 from app.flows.ingest import insert_system_events
-from app.flows.lanes import NOTHING, Turn
+from app.flows.lanes import FULL, NOTHING, Turn
 from app.store import audience, automations, subscriptions
 from app.store.audience import Member
 from app.store.subscriptions import Due, Subscription
@@ -38,9 +38,9 @@ _NOBODY = UUID(int=0)
 
 def fire_due(c: Connection) -> Turn:
     """Make the events of the subscriptions that have been due longest."""
-    if not lanes.has_room(c):
-        return NOTHING
     now = read_clock(c)
+    if not lanes.has_room(c, lanes.FAIR_EVENTS_MAX):
+        return FULL if subscriptions.any_due(c, now) else NOTHING
     due = subscriptions.due(c, now, BATCH_MAX)
     grouped: dict[tuple[UUID, UUID], list[Due]] = {}
     for one in due:

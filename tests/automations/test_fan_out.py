@@ -109,7 +109,7 @@ def test_events_are_added_only_while_few_wait(stage: Stage, crowd: list[str]) ->
     stage.automate(trigger=NOW)
     assert lanes.run(Lane.FIRINGS, fan_out.make_due, seconds=0.2) is True
     with db.connection() as c:
-        assert inbox.count(c, CROWD) < fan_out.ROOM_EVENTS_MAX + fan_out.BATCH_EVENTS_MAX
+        assert inbox.count(c, CROWD) < lanes.FAIR_EVENTS_MAX + fan_out.BATCH_EVENTS_MAX
     stage.time.work()
     assert stage.pings() == Counter(crowd)
 
