@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from app.domain.names import Bucket, OwnerType
@@ -21,7 +21,8 @@ from app.ledger.entries import Entry, Movement, Plan
 # further one about as much as for its rows.
 _ENTRIES = """
 WITH e AS MATERIALIZED (
-    SELECT COALESCE(o, %(organization_id)s) AS o, i, g, a, t, v, r, k, COALESCE(c, %(now)s) AS c, h, s, d, f
+    SELECT COALESCE(o, %(organization_id)s) AS o, i, COALESCE(g, %(program_id)s) AS g,
+        COALESCE(a, %(asset_id)s) AS a, t, v, r, k, COALESCE(c, %(now)s) AS c, h, s, d, f
     FROM json_to_recordset(%(entries)s::json) AS e(o uuid, i uuid, g uuid, a uuid, t text, v bigint, r uuid,
         k uuid, c timestamptz, h text, s text, d text, f text)
 ), journal AS (
@@ -34,7 +35,8 @@ WITH e AS MATERIALIZED (
 ), balances AS (
     INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, available, held, deferred,
         overdrawn, updated_at)
-    SELECT COALESCE(o, %(organization_id)s), i, COALESCE(t, 'PARTICIPANT'), w, a, v, COALESCE(h, 0),
+    SELECT COALESCE(o, %(organization_id)s), i, COALESCE(t, 'PARTICIPANT'), w, COALESCE(a, %(asset_id)s), v,
+        COALESCE(h, 0),
         COALESCE(d, 0), COALESCE(x, false), %(now)s
     FROM json_to_recordset(%(accounts)s::json)
         AS r(o uuid, i bigint, t text, w uuid, a uuid, v numeric, h numeric, d numeric, x boolean)
@@ -84,11 +86,10 @@ def write(
     """
     if not entries:
         return
-    usual = entries[0].organization_id
+    usual = _usual(entries)
     c.execute(_ENTRIES, {
         "entries": _json(_entry_rows(entries, usual, now)), "postings": _json(_posting_rows(entries, usual)),
-        "accounts": _json([_account_row(each, usual) for each in accounts]), "organization_id": usual,
-        "now": now,
+        "accounts": _json([_account_row(each, usual) for each in accounts]), **usual._asdict(), "now": now,
     })
     lot_rows = [_lot_row(each) for each in lots]
     if lot_rows:
@@ -104,8 +105,9 @@ def write(
 
 def write_plans(c: Executes, plans: Sequence[Plan], now: datetime) -> None:
     """Write several plans made one after another, each from the outcome of the ones before it."""
-    accounts = {(each.organization_id, each.id): each for plan in plans for each in plan.accounts}
-    lots = {(each.organization_id, each.id): each for plan in plans for each in plan.lots}
+    # Numbers of accounts and ids of lots are the only ones of their kind in all organizations.
+    accounts = {each.id: each for plan in plans for each in plan.accounts}
+    lots = {each.id: each for plan in plans for each in plan.lots}
     write(
         c, [entry for plan in plans for entry in plan.entries], accounts.values(), lots.values(),
         [movement for plan in plans for movement in plan.movements], now,
@@ -115,20 +117,38 @@ def write_plans(c: Executes, plans: Sequence[Plan], now: datetime) -> None:
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-# What is the same in nearly every row of a batch travels once, as a parameter, and is left out of the rows.
-def _entry_rows(entries: Sequence[Entry], usual: UUID, now: datetime) -> list[dict[str, Any]]:
+class _Usual(NamedTuple):
+    """What is the same in nearly every row of a batch: it travels once and is left out of the rows."""
+
+    organization_id: UUID
+    asset_id: UUID
+    program_id: UUID | None
+
+
+def _usual(entries: Sequence[Entry]) -> _Usual:
+    """The first entry's. A row cannot say that it has no program, so where one has none there is no usual."""
+    first = entries[0]
+    some = all(entry.program_id is not None for entry in entries)
+    return _Usual(first.organization_id, first.asset_id, first.program_id if some else None)
+
+
+def _entry_rows(entries: Sequence[Entry], usual: _Usual, now: datetime) -> list[dict[str, Any]]:
+    home, asset_id, program_id = usual
     salts = secrets.token_bytes(16 * len(entries))
     rows = []
     for index, entry in enumerate(entries):
-        row: dict[str, Any] = {
-            "i": entry.id.hex, "a": entry.asset_id.hex, "t": entry.action_type, "v": entry.event_seq,
-        }
-        if entry.organization_id is not usual and entry.organization_id != usual:
+        row: dict[str, Any] = {"i": entry.id.hex, "t": entry.action_type}
+        if entry.organization_id is not home and entry.organization_id != home:
             row["o"] = entry.organization_id.hex
+        if entry.asset_id is not asset_id and entry.asset_id != asset_id:
+            row["a"] = entry.asset_id.hex
+        if entry.event_seq is not None:
+            row["v"] = entry.event_seq
         if entry.created_at is not now and entry.created_at != now:
             row["c"] = entry.created_at.isoformat()
-        if entry.program_id is not None:
-            row["g"] = entry.program_id.hex
+        other = entry.program_id
+        if other is not program_id and other is not None and other != program_id:
+            row["g"] = other.hex
         if entry.rule_id is not None:
             row["r"] = entry.rule_id.hex
         if entry.api_key_id is not None:
@@ -143,10 +163,11 @@ def _entry_rows(entries: Sequence[Entry], usual: UUID, now: datetime) -> list[di
     return rows
 
 
-def _posting_rows(entries: Sequence[Entry], usual: UUID) -> list[dict[str, Any]]:
+def _posting_rows(entries: Sequence[Entry], usual: _Usual) -> list[dict[str, Any]]:
+    home = usual.organization_id
     rows = []
     for entry in entries:
-        known = entry.organization_id is usual or entry.organization_id == usual
+        known = entry.organization_id is home or entry.organization_id == home
         entry_id = entry.id.hex
         for line, posting in enumerate(entry.postings, start=1):
             row = {"e": entry_id, "l": line, "a": posting.account_id, "m": str(posting.amount)}
@@ -158,11 +179,12 @@ def _posting_rows(entries: Sequence[Entry], usual: UUID) -> list[dict[str, Any]]
     return rows
 
 
-def _account_row(account: Account, usual: UUID) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "i": account.id, "w": account.owner_id.hex, "a": account.asset_id.hex, "v": str(account.available)
-    }
-    if account.organization_id is not usual and account.organization_id != usual:
+def _account_row(account: Account, usual: _Usual) -> dict[str, Any]:
+    home, asset_id, _ = usual
+    row: dict[str, Any] = {"i": account.id, "w": account.owner_id.hex, "v": str(account.available)}
+    if account.asset_id is not asset_id and account.asset_id != asset_id:
+        row["a"] = account.asset_id.hex
+    if account.organization_id is not home and account.organization_id != home:
         row["o"] = account.organization_id.hex
     if account.owner_type is not OwnerType.PARTICIPANT:
         row["t"] = account.owner_type

@@ -65,7 +65,8 @@ def _check(source: Account, recipients: Sequence[tuple[Account, Decimal]], asset
             raise InvalidRequest("A recipient is named twice")
         seen.add(account.owner_id)
         whole = EXACT.add(whole, amount)
-    check_amount(asset, whole)
+    if len(recipients) > 1:
+        check_amount(asset, whole)
     check_asset(asset)
     check_limit(asset, whole)
     return whole
