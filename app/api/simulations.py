@@ -34,7 +34,7 @@ _NOTHING = {"available": ZERO, "held": ZERO, "deferred": ZERO}
     ],
     description=(
         "The full decision as a worker would take it now (or `at` another time), on the state of a real "
-        "participant or of an imagined one, under the rules in force or under candidates: evaluations, "
+        "participant, an imagined one or a group, under the rules in force or under candidates: evaluations, "
         "entries, balances before and after, changes of state. Nothing is written and nothing is locked."
     ),
     example={"event": {"type": "purchase", "amount": 75}, "external_id": "user-1"},
@@ -58,7 +58,7 @@ def simulate_program(request: Request) -> Reply:
         body.event, person, recipient, body.event_timestamp, body.at,
         None if body.rules is None else tuple(
             _draft(program_id, rule, place) for place, rule in enumerate(body.rules, 1)
-        ),
+        ), body.group_id,
     ))
     return Reply(200, _view(outcome, person))
 
@@ -81,7 +81,7 @@ def _view(outcome: Outcome, person: Person) -> dict[str, Any]:
     return shown | {
         "decided_at": outcome.world.now,
         "event_timestamp": decision.event.event_timestamp,
-        "participant_id": decision.event.participant_id,
+        "participant_id": decision.event.participant_id, "group_id": decision.event.group_id,
         "rule_evaluations": [_evaluation(each, rules, symbols) for each in decision.evaluations],
         "balances": [] if draft is None else list(_balances(outcome, draft)),
         "journal_entries": [] if draft is None else list(_entries(outcome, draft)),

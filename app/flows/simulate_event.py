@@ -1,7 +1,8 @@
 """The dry run of a program: the whole decision about an imagined event, as a worker would take it.
 
 It loads what a worker loads, from one snapshot and without locks, and calls the same `decide`. Nothing is
-written. The participant may be real or imagined, the rules those in force or candidates for them.
+written. The participant may be real or imagined, or it is a group's event as the system makes them; the rules
+are those in force or candidates for them.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from app.engine.state import BudgetState, Counter, NeedsMore, Owner, World
 from app.flows import rulesets
 from app.flows.gather import Extras, Wanted, look
 from app.flows.rules import RuleDraft, check_candidates
-from app.store import participants, programs, snapshot
+from app.store import groups, participants, programs, snapshot
 
 ROUNDS_MAX = 10  # Each round loads more; an event that still wants more is broken.
 
@@ -43,7 +44,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What to try. `at` is the wall clock of the decision, `event_timestamp` what expressions call `now`."""
+    """What to try. `at` is the wall clock of the decision, `event_timestamp` what expressions call `now`.
+
+    With `group_id` it is the SYSTEM event of a group, and of no person.
+    """
 
     event_data: dict[str, Any]
     person: Person
@@ -51,6 +55,7 @@ class Trial:
     event_timestamp: datetime | None = None
     at: datetime | None = None
     rules: tuple[RuleDraft, ...] | None = None
+    group_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +81,7 @@ def simulate_event(organization_id: UUID, program_id: UUID, trial: Trial) -> Out
         if trial.rules is not None:
             ruleset = _with_candidates(c, ruleset, trial.rules, now)
         imagined: dict[UUID, Owner] = {}
-        person = _person(c, organization_id, trial.person, now, imagined)
-        recipient = (
-            None if trial.recipient is None
-            else _person(c, organization_id, trial.recipient, now, imagined)
-        )
-        event = Event(
-            organization_id=organization_id, seq=0, id=new_id(), program_id=program_id,
-            event_type=EventType.EXTERNAL, participant_id=person, group_id=None, recipient_id=recipient,
-            external_id=None, idempotency_key="dry-run", event_timestamp=trial.event_timestamp or now,
-            created_at=now, event_data=trial.event_data, depth=0, owner_id=person,
-        )
+        event = _event(c, organization_id, program_id, trial, now, imagined)
         if program["status"] == ProgramStatus.ARCHIVED:
             refused = Decision(
                 event, EventStatus.FAILED, ruleset.version,
@@ -94,6 +89,29 @@ def simulate_event(organization_id: UUID, program_id: UUID, trial: Trial) -> Out
             )
             return Outcome(refused, ruleset, World(now))
         return _decide(c, event, ruleset, imagined, trial.at)
+
+
+def _event(
+    c: Connection, organization_id: UUID, program_id: UUID, trial: Trial, now: datetime,
+    imagined: dict[UUID, Owner],
+) -> Event:
+    """Return the event as it would be accepted, of real people or of such as are noted in `imagined`."""
+    person = recipient = None
+    if trial.group_id is None:
+        person = _person(c, organization_id, trial.person, now, imagined)
+        if trial.recipient is not None:
+            recipient = _person(c, organization_id, trial.recipient, now, imagined)
+    elif groups.get(c, organization_id, trial.group_id) is None:
+        raise errors.NotFound("Group not found")
+    owner_id = person or trial.group_id
+    assert owner_id is not None, "an event is somebody's"
+    return Event(
+        organization_id=organization_id, seq=0, id=new_id(), program_id=program_id,
+        event_type=EventType.EXTERNAL if person else EventType.SYSTEM, participant_id=person,
+        group_id=trial.group_id, recipient_id=recipient, external_id=None, idempotency_key="dry-run",
+        event_timestamp=trial.event_timestamp or now, created_at=now, event_data=trial.event_data, depth=0,
+        owner_id=owner_id,
+    )
 
 
 def _decide(

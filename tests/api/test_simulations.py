@@ -182,6 +182,34 @@ def test_another_time_moves_windows_and_not_now(api: Caller, program: str, asset
     assert inside["decided_at"] == "2030-07-01T00:00:00Z"
 
 
+def test_a_groups_event_is_decided_on_the_groups_state(api: Caller, program: str, asset: str) -> None:
+    group = api.group(api.participant("ada"))
+    assert api.post(f"/v1/groups/{group}/balances/adjust", {
+        "program_id": program, "asset_id": asset, "type": "CREDIT", "amount": "7", "description": "before",
+    }).status_code == 200
+    own = {"type": "GROUP", "id": "{{ group.id }}"}
+    rule = {
+        "name": "group", "condition": "participant == null && group.balances['PTS'].available == 7",
+        "actions": [
+            {"type": "CREDIT", "asset_id": asset, "amount": "group.balances['PTS'].available", "target": own},
+            {"type": "COUNTER", "key": "n", "value": "1", "target": own},
+        ],
+    }
+    foretold = dry_run(api, program, {"type": "lot_expiration"}, group_id=group, rules=[rule])
+    assert foretold["status"] == "COMPLETED"
+    assert (foretold["participant_id"], foretold["group_id"]) == (None, group)
+    assert [(each["owner_id"], each["before"]["available"], each["after"]["available"])
+            for each in foretold["balances"]] == [(group, "7.00", "14.00")]
+    assert [(each["owner_id"], each["new_value"]) for each in foretold["state_changes"]] == [(group, "1")]
+    path = f"/v1/programs/{program}/simulate"
+    error_of(api.post(path, {"event": {}, "group_id": ABSENT}), 404, "not_found")
+    for other in ({"external_id": "ada"}, {"recipient_external_id": "ada"}, {"participant_state": {}}):
+        details = error_of(
+            api.post(path, {"event": {}, "group_id": group, **other}), 400, "validation_error"
+        )
+        assert list(details) == list(other)
+
+
 def test_unknown_programs_and_participants_are_told(api: Caller, program: str) -> None:
     path = f"/v1/programs/{program}/simulate"
     error_of(api.post(f"/v1/programs/{ABSENT}/simulate", {"event": {}}), 404, "not_found")

@@ -12,6 +12,9 @@ from app.api.models.rules import Actions, Budgets, Expression, Order, Participan
 EXCLUDING = (
     ("participant_id", "external_id"), ("recipient_id", "recipient_external_id"),
     ("participant_id", "participant_state"),
+    *(("group_id", name) for name in (
+        "participant_id", "external_id", "participant_state", "recipient_id", "recipient_external_id",
+    )),
 )
 CANDIDATES_MAX = 200  # Each is compiled for the one request.
 
@@ -41,6 +44,9 @@ class SimulateProgram(Body):
     )] = None
     participant_state: Annotated[ParticipantState | None, Field(
         description="The state of an imagined participant; not together with a real one."
+    )] = None
+    group_id: Annotated[Uuid | None, Field(
+        description="The group whose event it is, such as the system makes (`lot_expiration`)."
     )] = None
     recipient_id: Uuid | None = None
     recipient_external_id: Name | None = None
@@ -135,6 +141,7 @@ class ProgramSimulation(Answer):
     decided_at: InstantText
     event_timestamp: InstantText
     participant_id: UuidText | None
+    group_id: UuidText | None
     rule_evaluations: list[SimulatedRuleEvaluation]
     balances: list[SimulatedBalance]
     journal_entries: list[SimulatedEntry]
