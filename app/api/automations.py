@@ -18,7 +18,15 @@ from app.api.pages import listing
 from app.api.render import present
 from app.api.routing import Reply, Request, route
 from app.db import connection
-from app.domain.errors import KeyExists, LimitExceeded, NotFound, ProgramArchived
+from app.domain.errors import (
+    AutomationArchived,
+    AutomationCompleted,
+    KeyExists,
+    LimitExceeded,
+    NotFound,
+    ProgramArchived,
+    ProgramSuspended,
+)
 from app.flows import automations as flows
 from app.store import automations, firings, programs, subscriptions
 
@@ -161,7 +169,9 @@ def get_automation(request: Request) -> Reply:
 
 @route(
     "PATCH", _ONE, summary="Change an automation", tag=_TAG, body=AutomationPatch,
-    responses={200: Automation}, errors=[NotFound, KeyExists], example={"status": "paused"},
+    responses={200: Automation},
+    errors=[NotFound, KeyExists, ProgramArchived, AutomationArchived, AutomationCompleted],
+    example={"status": "paused"},
     description="Pausing stops what is to come; a fan-out that runs goes on. Completed ones do not change.",
 )
 def update_automation(request: Request) -> Reply:
@@ -187,7 +197,7 @@ def archive_automation(request: Request) -> Reply:
 
 @route(
     "POST", _ONE + "/trigger", summary="Fire an automation now", tag=_TAG, responses={200: Automation},
-    errors=[NotFound],
+    errors=[NotFound, ProgramArchived, ProgramSuspended],
     description="For active ones that address participants and are not running, and for cron of a program.",
 )
 def trigger_automation(request: Request) -> Reply:

@@ -63,6 +63,8 @@ STATUS: dict[str, int] = {
     errors.AlreadyMember.code: 409,
     errors.GroupArchived.code: 409,
     errors.RuleArchived.code: 409,
+    errors.AutomationArchived.code: 409,
+    errors.AutomationCompleted.code: 409,
     errors.TierArchived.code: 409,
     errors.EventNotFailed.code: 409,
     errors.NotResendable.code: 409,

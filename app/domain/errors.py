@@ -246,6 +246,20 @@ class RuleArchived(DomainError):
     default_message = "Rule is archived"
 
 
+class AutomationArchived(DomainError):
+    """The automation is archived."""
+
+    code = "automation_archived"
+    default_message = "Automation is archived"
+
+
+class AutomationCompleted(DomainError):
+    """The automation fired once, as it should, and is over."""
+
+    code = "automation_completed"
+    default_message = "Automation is completed"
+
+
 class TierArchived(DomainError):
     """The tier is archived."""
 

@@ -21,11 +21,14 @@ from app.domain.automations import (
     Trigger,
 )
 from app.domain.errors import (
+    AutomationArchived,
+    AutomationCompleted,
     InvalidRequest,
     KeyExists,
     LimitExceeded,
     NotFound,
     ProgramArchived,
+    ProgramSuspended,
     ValidationError,
 )
 from app.domain.ids import new_id
@@ -82,8 +85,8 @@ def change(
     try:
         with transaction() as c:
             before = _lock(c, organization_id, program_id, automation_id)
-            if before.status in _FINAL:
-                raise InvalidRequest(f"Automation is {before.status} and cannot be changed")
+            _refuse_final(before)
+            _open_program(c, organization_id, program_id)
             now = read_clock(c)
             fields = dict(changes)
             if "status" in fields:
@@ -113,17 +116,18 @@ def _rescheduled(before: Automation, after: Automation, changes: Mapping[str, An
 
 
 def trigger(organization_id: UUID, program_id: UUID, automation_id: UUID) -> None:
-    """Fire now. Raises InvalidRequest where the automation cannot be."""
+    """Fire now. Raises InvalidRequest where the automation cannot be, ProgramSuspended, ProgramArchived."""
     with transaction() as c:
         found = _lock(c, organization_id, program_id, automation_id)
+        if _open_program(c, organization_id, program_id) == "SUSPENDED":
+            raise ProgramSuspended()
         now = read_clock(c)
         many = found.reach is Reach.PARTICIPANTS
         ready = found.status is AutomationStatus.ACTIVE and (
             not firings.is_running(c, organization_id, automation_id) if many
             else found.trigger is Trigger.CRON
         )
-        program = programs.get(c, organization_id, program_id)
-        if not ready or program is None or program["status"] != "ACTIVE":
+        if not ready:
             raise InvalidRequest("Automation cannot be triggered (must be active and idle or cron+program)")
         if many:
             start_fan_out(c, found, now, now)
@@ -181,12 +185,21 @@ def refresh_subscriptions(organization_id: UUID, program_id: UUID, automation_id
     lanes.ring_softly(Lane.REFRESHES)
 
 
-def _open_program(c: Connection, organization_id: UUID, program_id: UUID) -> None:
+def _refuse_final(automation: Automation) -> None:
+    match automation.status:
+        case AutomationStatus.ARCHIVED:
+            raise AutomationArchived()
+        case AutomationStatus.COMPLETED:
+            raise AutomationCompleted()
+
+
+def _open_program(c: Connection, organization_id: UUID, program_id: UUID) -> str:
     program = programs.get(c, organization_id, program_id)
     if program is None:
         raise NotFound("Program not found")
     if program["status"] == "ARCHIVED":
         raise ProgramArchived()
+    return str(program["status"])
 
 
 def _lock(c: Connection, organization_id: UUID, program_id: UUID, automation_id: UUID) -> Automation:

@@ -154,6 +154,41 @@ def test_what_is_absent_is_not_found(stage: Stage) -> None:
     error_of(stage.api.get(f"/v1/programs/{ABSENT}/automations"), 404, "not_found")
 
 
+def test_what_is_over_refuses_by_its_state(stage: Stage) -> None:
+    stage.people("ann")
+    cron, soon = stage.automate(trigger=CRON), stage.automate(name="i", trigger={"type": "immediate"})
+    watching = stage.automate(name="w", trigger=state("INTERVAL", interval="24h"))
+    stage.time.work()
+    error_of(stage.api.patch(stage.path(soon), {"name": "x"}), 409, "automation_completed")
+    message = "Automation cannot be triggered (must be active and idle or cron+program)"
+    for made in (cron, watching):
+        assert stage.api.patch(stage.path(made), {"status": "paused"}).json["status"] == "paused"
+        answer = stage.api.post(stage.path(made, "/trigger"))
+        error_of(answer, 400, "invalid_request")
+        assert answer.json["message"] == message
+    error_of(stage.api.post(stage.path(watching, "/refresh-subscriptions")), 400, "invalid_request")
+    for made in (cron, watching):
+        assert stage.api.delete(stage.path(made)).status_code == 204
+        assert stage.shown(made)["status"] == "archived"
+        error_of(stage.api.patch(stage.path(made), {"status": "active"}), 409, "automation_archived")
+        error_of(stage.api.post(stage.path(made, "/trigger")), 400, "invalid_request")
+        error_of(stage.api.post(stage.path(made, "/cancel")), 400, "invalid_request")
+    error_of(stage.api.post(stage.path(watching, "/refresh-subscriptions")), 400, "invalid_request")
+
+
+def test_a_closed_program_refuses_by_its_state(stage: Stage) -> None:
+    made, program = stage.automate(trigger=CRON), f"/v1/programs/{stage.program}"
+    body = {"name": "n", "event_name": "e", "scope": "participants", "trigger": CRON}
+    assert stage.api.patch(program, {"status": "SUSPENDED"}).status_code == 200
+    error_of(stage.api.post(stage.path(made, "/trigger")), 409, "program_suspended")
+    assert stage.api.patch(stage.path(made), {"description": "while suspended"}).status_code == 200
+    assert stage.api.patch(program, {"status": "ARCHIVED"}).status_code == 200
+    error_of(stage.api.post(stage.path(made, "/trigger")), 409, "program_archived")
+    error_of(stage.api.patch(stage.path(made), {"name": "x"}), 409, "program_archived")
+    error_of(stage.api.post(stage.path(), body), 409, "program_archived")
+    assert stage.shown(made)["description"] == "while suspended"
+
+
 def test_another_programs_cancel_does_not_reach_over(stage: Stage) -> None:
     stage.people("ann")
     made = stage.automate(trigger={"type": "immediate"})

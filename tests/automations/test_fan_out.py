@@ -94,7 +94,7 @@ def test_archiving_ends_what_runs(stage: Stage, crowd: list[str]) -> None:
     assert sum(stage.pings().values()) == fan_out.BATCH_EVENTS_MAX
     assert stage.shown(made)["status"] == "archived"
     assert stage.api.get(stage.path()).json["data"] == []
-    error_of(stage.api.patch(stage.path(made), {"status": "active"}), 400, "invalid_request")
+    error_of(stage.api.patch(stage.path(made), {"status": "active"}), 409, "automation_archived")
 
 
 def test_who_comes_during_the_run_is_not_addressed(stage: Stage, crowd: list[str]) -> None:
