@@ -116,18 +116,32 @@ WHERE {mine_e} AND (t.description IS NOT NULL OR t.reference_id IS NOT NULL)
         || COALESCE(convert_to(octet_length(t.description) || ':' || t.description, 'UTF8'), '-')
         || COALESCE(convert_to(octet_length(t.reference_id) || ':' || t.reference_id, 'UTF8'), '-'))
 """,
+    # Credits, and what settles issued beyond the held value, since the budget or its period began. Of a
+    # budget from before that was noted only a bound is known.
     "budgets": """
 SELECT 'budget of rule ' || b.rule_id || ' in asset ' || b.asset_id AS subject,
-    'consumed ' || b.consumed || ', credited in all ' || COALESCE(s.amount, 0) AS detail
+    'consumed ' || b.consumed || ', issued ' || COALESCE(s.amount, 0) AS detail
 FROM rule_budgets b
-LEFT JOIN LATERAL (SELECT sum(p.amount) AS amount FROM journal_entries e
-    JOIN postings p ON p.organization_id = e.organization_id AND p.entry_id = e.id AND p.account_id > 0
-    JOIN accounts a ON a.organization_id = p.organization_id AND a.id = p.account_id
-        AND a.owner_type IN ('PARTICIPANT', 'GROUP')
-    WHERE e.organization_id = b.organization_id AND e.rule_id = b.rule_id AND e.asset_id = b.asset_id
-        AND e.action_type IN ('CREDIT', 'SETTLE') AND p.amount > 0
-) s ON b.consumed > 0
-WHERE {mine_b} AND b.consumed > COALESCE(s.amount, 0)
+LEFT JOIN (
+    SELECT i.organization_id, i.rule_id, i.asset_id, sum(i.amount) AS amount
+    FROM (
+        SELECT e.organization_id, e.id, e.rule_id, e.asset_id, -sum(p.amount) AS amount
+        FROM journal_entries e
+        JOIN rule_budgets b ON b.organization_id = e.organization_id AND b.rule_id = e.rule_id
+            AND b.asset_id = e.asset_id
+        JOIN postings p ON p.organization_id = e.organization_id AND p.entry_id = e.id
+        JOIN accounts a ON a.organization_id = p.organization_id AND a.id = p.account_id
+            AND a.owner_type IN ('SYSTEM_ISSUANCE', 'PROGRAM')
+        LEFT JOIN decisions d ON d.organization_id = e.organization_id AND d.event_seq = e.event_seq
+        WHERE {mine_e} AND e.action_type IN ('CREDIT', 'SETTLE')
+            AND (b.counted_from IS NULL OR e.created_at >= b.counted_from)
+            AND (b.first_ruleset IS NULL OR d.ruleset_version IS NULL
+                OR d.ruleset_version >= b.first_ruleset)
+        GROUP BY 1, 2, 3, 4 HAVING sum(p.amount) < 0
+    ) i GROUP BY 1, 2, 3
+) s ON s.organization_id = b.organization_id AND s.rule_id = b.rule_id AND s.asset_id = b.asset_id
+WHERE {mine_b} AND CASE WHEN b.first_ruleset IS NULL THEN b.consumed > COALESCE(s.amount, 0)
+    ELSE b.consumed <> COALESCE(s.amount, 0) END
 """,
     "unsealed_entries": """
 SELECT 'entry ' || e.id AS subject, 'not sealed since ' || e.created_at AS detail

@@ -22,11 +22,15 @@ WHERE b.organization_id = %(organization_id)s AND b.rule_id = ANY(%(rule_ids)s::
 ORDER BY b.rule_id, b.asset_id
 """
 
+# The rule set that the caller puts in force next is the first to charge a new budget: an event that is being
+# decided by an earlier one issues past it, and the recount of what was consumed leaves that out.
 _PUT = """
 INSERT INTO rule_budgets (organization_id, rule_id, asset_id, amount_limit, consumed, schedule_type,
-    cron_expression, interval_text, next_reset_at)
-VALUES (%(organization_id)s, %(rule_id)s, %(asset_id)s, %(limit)s, 0, %(schedule_type)s, %(cron_expression)s,
-    %(interval)s, %(next_reset_at)s)
+    cron_expression, interval_text, next_reset_at, first_ruleset)
+SELECT %(organization_id)s, %(rule_id)s, %(asset_id)s, %(limit)s, 0, %(schedule_type)s, %(cron_expression)s,
+    %(interval)s, %(next_reset_at)s, p.ruleset_version + 1
+FROM rules r JOIN programs p ON p.organization_id = r.organization_id AND p.id = r.program_id
+WHERE r.organization_id = %(organization_id)s AND r.id = %(rule_id)s
 ON CONFLICT (organization_id, rule_id, asset_id) DO UPDATE SET
     amount_limit = excluded.amount_limit, schedule_type = excluded.schedule_type,
     cron_expression = excluded.cron_expression, interval_text = excluded.interval_text,
@@ -40,7 +44,7 @@ WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s
 """
 
 _RESET = """
-UPDATE rule_budgets SET consumed = 0, next_reset_at = %(next_reset_at)s
+UPDATE rule_budgets SET consumed = 0, next_reset_at = %(next_reset_at)s, counted_from = read_clock()
 WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s AND asset_id = %(asset_id)s
 """
 

@@ -22,11 +22,16 @@ def test_it_commits_what_it_ran(shop: Shop) -> None:
 def test_an_error_of_the_database_undoes_all_of_it(shop: Shop, fetches: bool) -> None:
     """Shown by the next fetch where there is one, else by the end, and never by the next who connects."""
     shop.give("5")
-    with pytest.raises(psycopg.errors.CheckViolation), db.pipelined() as c:
-        c.execute(_GIVE)
-        c.execute(_TAKE)
-        if fetches:
-            db.read_clock(c)
+
+    def run() -> None:
+        with db.pipelined() as c:
+            c.execute(_GIVE)
+            c.execute(_TAKE)
+            if fetches:
+                db.read_clock(c)
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        run()
     with db.connection() as c:
         assert c.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         assert c.info.pipeline_status == psycopg.pq.PipelineStatus.OFF
@@ -35,16 +40,26 @@ def test_an_error_of_the_database_undoes_all_of_it(shop: Shop, fetches: bool) ->
 
 def test_a_refusal_undoes_what_was_sent_before_it(shop: Shop) -> None:
     shop.give("5")
-    with pytest.raises(InsufficientFunds), db.pipelined() as c:
-        c.execute(_GIVE)
-        raise InsufficientFunds
+
+    def run() -> None:
+        with db.pipelined() as c:
+            c.execute(_GIVE)
+            raise InsufficientFunds
+
+    with pytest.raises(InsufficientFunds):
+        run()
     assert shop.balance()["available"] == "5.00"
 
 
 def test_what_a_lost_connection_leaves_is_nothing(shop: Shop, owner_connection: db.Connection) -> None:
     shop.give("5")
-    with pytest.raises(psycopg.OperationalError), db.pipelined() as c:
-        c.execute(_GIVE)
-        owner_connection.execute("SELECT pg_terminate_backend(%s)", (c.info.backend_pid,))
-        db.read_clock(c)
+
+    def run() -> None:
+        with db.pipelined() as c:
+            c.execute(_GIVE)
+            owner_connection.execute("SELECT pg_terminate_backend(%s)", (c.info.backend_pid,))
+            db.read_clock(c)
+
+    with pytest.raises(psycopg.OperationalError):
+        run()
     assert shop.balance()["available"] == "5.00"
