@@ -5,7 +5,7 @@ the inbox for waiting events, the index of failures for failed ones, the events 
 status is these lists one after another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, LiteralString
@@ -16,8 +16,12 @@ from app.domain.ids import partition_of
 from app.domain.json import dumps
 from app.domain.names import EventStatus, EventType
 from app.store.events import COLUMNS, FROM
-from app.store.pages import Column, Order, Page, Slice, Where, cut, fetch
+from app.store.pages import Column, Order, Page, Slice, Where, cut, fetch, ordered
 
+# So many events are looked at for one page: some tenths of a second. So a page may hold fewer rows than asked
+# for, or none, and its cursor goes on behind the last event looked at. An index of the matches of rules, or
+# one for each filter, would burden every event for a question that is rarely asked.
+LOOKED_AT_MAX = 50_000
 FEW = 20_000  # So many rows of a status are read and sorted; where there are more, any order meets some soon.
 
 _SEQ = Column("e.seq", "seq", "bigint")
@@ -65,6 +69,8 @@ _WAITING_FROM: LiteralString = """e.seq >= LEAST(
         FROM generate_series(0, 63) k) h))"""
 # With these, few rows are left to sort.
 _SELECTIVE = frozenset(("participant_id", "happened_from", "happened_to"))
+# With these, a page may have to look at many events for one that fits.
+_SPARSE = frozenset(("matched_0", "program_id", "event_type"))
 # A rule matched where it ran or its credit did not fit the budget. Packed evaluations name it by its number.
 _MATCHED = ("SUCCESS", "FAILED", "BUDGET_EXCEEDED")
 
@@ -140,6 +146,8 @@ def _by_status(c: Connection, where: Where, order: Order, page: Page, only: Even
         rows += ({**row, "status": status.value} for row in found.rows)
         if len(rows) > page.limit:
             break
+        if found.next is not None:
+            return Slice(rows, (status.value, *found.next))
     return cut(rows, order, page.limit)
 
 
@@ -153,14 +161,34 @@ def _page(c: Connection, where: Where, order: Order, page: Page, status: EventSt
             clauses.append(f"e.seq IN ({_NUMBERS[status]})")
         elif status is EventStatus.RECEIVED:
             clauses.append(_WAITING_FROM)
-    sql = f"SELECT {COLUMNS} {FROM} WHERE {' AND '.join(clauses)}"
     selective = few or not _SELECTIVE.isdisjoint(where.parameters)
+    walks = order.columns[0] is _CREATED and not selective
     with c.transaction():
-        if order.columns[0] is _CREATED and not selective:
+        edge = None
+        if walks:
             # The planner takes the conditions on a status for rare and would sort the whole table: walk the
             # index in the order of the list instead, and stop when the page is full.
             c.execute("SET LOCAL enable_sort = off")
-        return fetch(c, sql, where.parameters, order, page)
+            if not _SPARSE.isdisjoint(where.parameters):
+                edge = _edge(c, where.parameters, order, page)
+        parameters = where.parameters
+        if edge is not None:
+            way = ">=" if order.descending else "<="
+            clauses.append(f"(e.created_at, e.seq) {way} (%(edge_at)s, %(edge)s)")
+            parameters = {**parameters, "edge_at": edge[0], "edge": edge[1]}
+        sql = f"SELECT {COLUMNS} {FROM} WHERE {' AND '.join(clauses)}"
+        found = fetch(c, sql, parameters, order, page)
+    return Slice(found.rows, edge) if found.next is None else found
+
+
+def _edge(c: Connection, parameters: Mapping[str, Any], order: Order, page: Page) -> tuple[Any, ...] | None:
+    """Return the place of the last event that a page may look at, None where the list ends before."""
+    where = Where.of(parameters["organization_id"], "e.organization_id")
+    where.window("e.created_at", parameters.get("created_from"), parameters.get("created_to"), "created")
+    sql = f"SELECT e.created_at, e.seq FROM events e WHERE {where.sql()}"
+    text, values = ordered(sql, where.parameters, order, page, 1)
+    row = c.execute(f"{text} OFFSET {LOOKED_AT_MAX - 1}", values).fetchone()
+    return None if row is None else (row["created_at"], row["seq"])
 
 
 def _is_rare(c: Connection, organization_id: UUID, status: EventStatus) -> bool:

@@ -151,6 +151,28 @@ def test_the_rule_filter_finds_events_in_which_the_rule_matched(scene: Scene) ->
     assert keys(scene, rule_id=paid, program_id=ABSENT) == []
 
 
+@pytest.mark.parametrize("sort", [
+    {}, {"sort_dir": "asc"}, {"sort_by": "status"}, {"sort_by": "status", "sort_dir": "asc"},
+    {"status": "COMPLETED"},
+])
+def test_a_page_looks_at_so_many_events_and_the_next_goes_on_behind_them(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, sort: dict[str, Any]
+) -> None:
+    rare = scene.rule('event.type == "rare"', tag("x"))
+    for number in range(12):
+        scene.send(f"k{number}", {"type": "rare" if number in (1, 2, 9) else "usual"})
+    work()
+    found = keys(scene, rule_id=rare, **sort)
+    assert sorted(found) == ["k1", "k2", "k9"]
+    monkeypatch.setattr(event_lists, "LOOKED_AT_MAX", 4)
+    assert keys(scene, rule_id=rare, **sort) == found
+    assert keys(scene, rule_id=rare, limit=1, **sort) == found
+    newest = scene.api.get("/v1/events", rule_id=rare).json
+    assert [row["idempotency_key"] for row in newest["data"]] == ["k9"]
+    assert newest["pagination"]["has_more"]
+    assert len(keys(scene, program_id=scene.program)) == 12
+
+
 def test_pages_hold_still_while_events_arrive(scene: Scene) -> None:
     for number in range(5):
         scene.send(f"k{number}")
