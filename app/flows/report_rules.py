@@ -76,9 +76,9 @@ def roll_up(c: Connection, low: int, high: int) -> int:
 
 
 def rules(scope: Scope, span: Span, now: datetime, rule_id: UUID | None = None) -> list[Row]:
-    """Return a row for each rule and day (UTC) that the window touches, whole days. Raises ValidationError.
+    """Return a row for each rule and day (UTC) that the window touches, whole days, oldest first.
 
-    Newest day first is not promised: rows are in order of day, program and rule.
+    Raises NotFound, ValidationError.
     """
     first, last = span.start.date(), span.end.date()
     if (last - first) / timedelta(days=1) >= PERIODS_MAX:
@@ -144,9 +144,11 @@ def _assets(
     for each in sorted(issued):
         asset = named[each.asset_id]
         budget = left.get((each.rule_id, each.asset_id)) if each.day == today else each.budget_left
-        found.setdefault((each.day, each.rule_id), []).append({
+        line: Row = {
             "asset_id": each.asset_id, "asset_symbol": asset["symbol"],
             "issued": format_amount(each.issued, asset["scale"]),
-            "budget_left": None if budget is None else format_amount(budget, asset["scale"]),
-        })
+        }
+        if budget is not None:
+            line["budget_left"] = format_amount(budget, asset["scale"])
+        found.setdefault((each.day, each.rule_id), []).append(line)
     return found

@@ -251,7 +251,7 @@ def expiration_schedule(scope: Scope, span: Span, granularity: Granularity) -> l
             raise ValidationError(details={"to": f"must not lie more than {PERIODS_MAX} periods after from"})
     with snapshot(scope) as c:
         names = _Names(c, scope.organization_id)
-        assets = _lot_assets(names.assets, scope)
+        assets = lot_assets(names.assets, scope)
         found = report_expiry.expiring(
             c, scope, granularity, bounds[0].date(), bounds[-1].date(), read_clock(c)
         )
@@ -284,7 +284,8 @@ def expiration_schedule(scope: Scope, span: Span, granularity: Granularity) -> l
     return rows
 
 
-def _lot_assets(assets: Mapping[UUID, Row], scope: Scope) -> dict[UUID, Row]:
+def lot_assets(assets: Mapping[UUID, Row], scope: Scope) -> dict[UUID, Row]:
+    """Return the LOT assets of a scope. Raises LotAssetRequired where it names another."""
     if scope.asset_id is None:
         return {each["id"]: each for each in assets.values() if each["inventory_mode"] == InventoryMode.LOT}
     asset = assets[scope.asset_id]

@@ -46,6 +46,7 @@ WITH hours AS (
 SELECT COALESCE(sum(events), 0)::bigint AS events FROM hours
 """
 
+# OFFSET 0 keeps the planner from walking all of an organization's events instead of the newest of all.
 _THROUGH: LiteralString = f"""
 SELECT program_id, sum(events)::bigint AS count FROM (
     SELECT program_id, events FROM report_events
@@ -63,8 +64,8 @@ SELECT program_id, sum(events)::bigint AS count FROM (
     WHERE v.organization_id = %(organization_id)s AND v.created_at >= %(bound)s
         AND v.created_at <= %(instant)s
     UNION ALL
-    SELECT v.program_id, 1 FROM events v
-    WHERE {TAIL.replace("{row}", "v")} AND v.organization_id = %(organization_id)s
+    SELECT v.program_id, 1 FROM (SELECT * FROM events v WHERE {TAIL.replace("{row}", "v")} OFFSET 0) v
+    WHERE v.organization_id = %(organization_id)s
         AND v.created_at < %(bound)s AND v.created_at <= %(instant)s
 ) x GROUP BY program_id
 """

@@ -22,10 +22,10 @@ SELECT d.organization_id, v.program_id, d.ruleset_version AS version, (d.decided
     CASE WHEN jsonb_typeof(v.event_data->'type') = 'string' THEN v.event_data->>'type' END AS kind,
     CASE WHEN d.status = 'FAILED' THEN (d.evaluations->-1->>0)::integer END AS failed_at,
     count(*) AS decisions
-FROM decisions d
+FROM {decisions} d
 CROSS JOIN LATERAL (SELECT x.program_id, x.event_data FROM events x
     WHERE x.organization_id = d.organization_id AND x.seq = d.event_seq OFFSET 0) v
-WHERE {range} AND (d.status = 'COMPLETED' OR d.evaluations->-1->>1 = 'FAILED')
+WHERE {whose} AND (d.status = 'COMPLETED' OR d.evaluations->-1->>1 = 'FAILED')
 GROUP BY 1, 2, 3, 4, 5, 6
 """
 
@@ -34,12 +34,16 @@ SELECT x.organization_id, r.id AS rule_id, x.day, x.status, x.reason, x.count
 FROM (
     SELECT d.organization_id, (d.decided_at AT TIME ZONE 'UTC')::date AS day, (e->>0)::integer AS number,
         e->>1 AS status, e->>2 AS reason, count(*) AS count
-    FROM decisions d CROSS JOIN LATERAL jsonb_array_elements(d.evaluations) e
-    WHERE {range}
+    FROM {decisions} d CROSS JOIN LATERAL jsonb_array_elements(d.evaluations) e
+    WHERE {whose}
     GROUP BY 1, 2, 3, 4, 5
 ) x
 JOIN rules r ON r.organization_id = x.organization_id AND r.number = x.number
 """
+
+# OFFSET 0 keeps the planner from walking all of an organization's decisions instead of the newest of all.
+_WITHIN: LiteralString = "(SELECT * FROM decisions d WHERE {range} OFFSET 0)"
+_BELOW: LiteralString = " AND (d.transaction_id < %(high)s OR d.transaction_id IS NULL)"
 
 _COUNTS: LiteralString = (
     "evaluated, matched, failed, budget_exceeded, outside_time_window, stopped_by_rule, error, timeout"
@@ -134,7 +138,10 @@ class Group(NamedTuple):
 
 
 def groups(c: Connection, low: int, high: int, organization_id: UUID | None = None) -> list[Group]:
-    """Count the decisions of the transactions from `low` to below `high`; or one organization's, beyond."""
+    """Count the decisions of the transactions from `low` to below `high`; below 0 stands for unnumbered ones.
+
+    Those of one organization include unnumbered ones and numbered ones where `low` is below 0.
+    """
     return [Group(**row) for row in c.execute(*_ranged(_GROUPS, low, high, organization_id)).fetchall()]
 
 
@@ -148,12 +155,14 @@ def outcomes(
 def _ranged(
     statement: LiteralString, low: int, high: int, organization_id: UUID | None
 ) -> tuple[LiteralString, dict[str, Any]]:
-    if organization_id is not None:
-        within = TAIL.replace("{row}", "d") + " AND d.organization_id = %(organization_id)s"
+    if organization_id is None:
+        within, whose = (UNNUMBERED if low < 0 else NUMBERED).replace("{row}", "d"), "true"
     else:
-        within = (UNNUMBERED if low < 0 else NUMBERED).replace("{row}", "d")
+        within = TAIL.replace("{row}", "d") + _BELOW
+        whose = "d.organization_id = %(organization_id)s"
     values = {"low": low, "high": high, "organization_id": organization_id}
-    return statement.replace("{range}", within), values
+    decisions = _WITHIN.replace("{range}", within)
+    return statement.replace("{decisions}", decisions).replace("{whose}", whose), values
 
 
 def add(c: Connection, tallies: dict[Key, Tally]) -> None:
@@ -175,6 +184,11 @@ def rolled(c: Connection, organization_id: UUID, first: date, last: date) -> dic
     """Return what is rolled up of the days from `first` to `last`."""
     rows = c.execute(_ROLLED, {"organization_id": organization_id, "first": first, "last": last}).fetchall()
     return {Key(organization_id, row.pop("day"), row.pop("rule_id")): Tally(**row) for row in rows}
+
+
+def every(c: Connection, organization_id: UUID) -> dict[Key, Tally]:
+    """Return all that is rolled up of an organization."""
+    return rolled(c, organization_id, date.min, date.max)
 
 
 def note_budgets(c: Connection, now: datetime) -> None:

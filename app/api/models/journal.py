@@ -91,6 +91,9 @@ class IntegrityQuery(Query):
     window: Annotated[query_integer(1, 10_000), Field(
         description="How many of the latest sealed entries to verify again."
     )] = 1000
+    format: Annotated[Literal["json", "csv"] | None, Field(
+        description="`csv` for a table of the checks, as `Accept: text/csv` does."
+    )] = None
 
 
 class Check(Answer):

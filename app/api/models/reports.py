@@ -217,6 +217,86 @@ class ExpirationRow(Answer):
     buckets: list[ExpirationBucket]
 
 
+class RulesQuery(WindowedQuery):
+    """Which days, and whose rules; the last 30 days without a window."""
+
+    program_id: Uuid | None = None
+    rule_id: Uuid | None = None
+
+
+class RuleDayAsset(Answer):
+    """What a rule issued of one asset on one day, and what its budget had left at the end of it."""
+
+    asset_id: UuidText
+    asset_symbol: str
+    issued: AmountText
+    budget_left: Annotated[AmountText | None, Field(
+        description="Of today, now; of an earlier day, when it was last looked at on that day."
+    )] = None
+
+
+class RuleDay(Answer):
+    """What became of one rule on one day (UTC).
+
+    evaluated = matched + not_matched + skipped_outside_time_window + skipped_stopped_by_rule + skipped_error
+    + skipped_timeout. Of those matched, `failed` ended their event and `skipped_budget_exceeded` did not issue.
+    """
+
+    day: Annotated[str, Field(description="A date, such as 2026-03-01.")]
+    program_id: UuidText
+    program_name: str
+    rule_id: UuidText
+    rule_name: str
+    evaluated: int
+    matched: int
+    not_matched: int
+    failed: int
+    skipped_budget_exceeded: int
+    skipped_outside_time_window: int
+    skipped_stopped_by_rule: int
+    skipped_error: int
+    skipped_timeout: int
+    assets: list[RuleDayAsset]
+
+
+class BreakageQuery(ReportQuery):
+    """As of when, and of what."""
+
+    as_of: Annotated[Instant | None, Field(
+        description="The whole months before it are told; now if absent."
+    )] = None
+    program_id: Annotated[Uuid | None, Field(description="Lots credited in it.")] = None
+    asset_id: Uuid | None = None
+
+
+class BreakageRow(Answer):
+    """One cohort: the value of a LOT asset that was earned in one month, what became of it, what will.
+
+    issued − redeemed − broken − withdrawn = outstanding. Rates are of issued − withdrawn.
+    """
+
+    asset_id: UuidText
+    asset_name: str
+    asset_symbol: str
+    cohort: Annotated[str, Field(description="The first day of the month.")]
+    age_months: int
+    issued: AmountText
+    redeemed: Annotated[AmountText, Field(description="Net of reversals.")]
+    broken: Annotated[AmountText, Field(description="Expired or forfeited.")]
+    withdrawn: Annotated[AmountText, Field(description="Left otherwise: debits, transfers, voided holds.")]
+    outstanding: AmountText
+    redemption_rate: Annotated[str | None, Field(description="So far.")] = None
+    ultimate_redemption_rate: Annotated[str | None, Field(description="Estimated, in the end.")] = None
+    breakage_rate: Annotated[str | None, Field(description="1 less the one before.")] = None
+    backtest_age_months: Annotated[int | None, Field(
+        description="The age at which the method is asked what it would have said about today."
+    )] = None
+    backtest_predicted_rate: str | None = None
+    backtest_actual_rate: str | None = None
+    backtest_error: Annotated[str | None, Field(description="Predicted less actual.")] = None
+
+
+RuleDays = list_of(RuleDay, "RuleDays")
 DeferredRevenue = list_of(DeferredRevenueRow, "DeferredRevenue")
 LedgerSummary = list_of(LedgerSummaryRow, "LedgerSummary")
 ProgramActivity = list_of(ProgramActivityRow, "ProgramActivity")
@@ -237,4 +317,16 @@ class Rollforward(Answer):
     from_: Annotated[InstantText, Field(alias="from")]
     to: InstantText
     data: list[RollforwardRow]
+    pagination: Pagination
+
+
+class Breakage(Answer):
+    """How much of what was issued will ever be redeemed, how that is estimated, and how wrong it was."""
+
+    as_of: Annotated[InstantText, Field(description="The beginning of the month that is not told yet.")]
+    method: str
+    mean_absolute_error: Annotated[str | None, Field(
+        description="Of the backtests, each cohort weighing what it issued; absent where none is old enough."
+    )] = None
+    data: list[BreakageRow]
     pagination: Pagination
