@@ -134,8 +134,8 @@ def get_event(request: Request) -> Reply:
     "GET", "/v1/events", summary="List events", tag=_TAG, query=EventsQuery, responses={200: EventList},
     description=(
         "To read what is new, ask with `from`: it looks at when events were received, and late ones keep "
-        "appearing there. A rule matched where it ran, or where its budget was exceeded. Among very many events "
-        "a page of a rare filter may hold fewer rows than `limit`, or none: go on while `has_more` says so."
+        "appearing there. A rule matched where it ran, or where its budget was exceeded. Among very many "
+        "events a page of a rare filter may hold fewer rows than `limit`, or none: go on while `has_more` is."
     ),
 )
 def list_events(request: Request) -> Reply:
