@@ -1,10 +1,11 @@
 """Tables as answers: a page of JSON, or all rows as CSV where the request asks for it.
 
-Texts that a spreadsheet would take for a formula get an apostrophe in front; amounts and instants are ours.
+Whatever a spreadsheet would take for a formula gets an apostrophe in front, unless it is a plain number.
 """
 
 import csv
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,8 +16,8 @@ from app.domain.instants import format_instant
 from app.store.pages import Column, Order
 
 CSV_TYPE = "text/csv"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_TEXTS = frozenset({"asset_name", "program_name", "rule_name"})
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # Full-width signs count too.
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 Row = dict[str, Any]
 ORDER = Order((
@@ -64,20 +65,20 @@ def as_csv(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str])
     writer = csv.writer(out)
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(column, row.get(column)) for column in columns])
+        writer.writerow([_cell(row.get(column)) for column in columns])
     return Reply(
         200, text=out.getvalue(), content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 
 
-def _cell(column: str, value: Any) -> str:
+def _cell(value: Any) -> str:
     match value:
         case None:
             return ""
         case datetime():
             return format_instant(value)
-        case str() if column in _TEXTS and value.startswith(_FORMULA):
+        case str() if value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
             return "'" + value
         case _:
             return str(value)
