@@ -145,8 +145,9 @@ WHERE {mine_b} AND CASE WHEN b.first_ruleset IS NULL THEN b.consumed > COALESCE(
 """,
     "unsealed_entries": """
 SELECT 'entry ' || e.id AS subject, 'not sealed since ' || e.created_at AS detail
-FROM journal_entries e CROSS JOIN seal_horizon h
+FROM journal_entries e
 WHERE {mine_e} AND e.created_at < read_clock() - make_interval(secs => %(grace)s)
+    AND NOT EXISTS (SELECT 1 FROM clock WHERE moved_at >= read_clock() - make_interval(secs => %(grace)s))
     AND NOT EXISTS (SELECT 1 FROM journal_seals s
         WHERE s.organization_id = e.organization_id AND s.entry_id = e.id)
 """,

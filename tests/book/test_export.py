@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from app.cli import export_journal, verify_export
+from tests.api_balances.test_due_lots import advance
 from tests.book import third_party
-from tests.book.conftest import Shop, Tamper, seal_everything
+from tests.book.conftest import Shop, Tamper, seal_everything, violations
 
 
 @pytest.fixture
@@ -106,8 +107,19 @@ def test_the_report_counts_what_does_not_hold(lot_shop: Shop, tamper: Tamper) ->
 
 def test_entries_that_stay_unsealed_are_counted(lot_shop: Shop, tamper: Tamper) -> None:
     lot_shop.give("5")
-    tamper("UPDATE clock SET ahead = interval '61 seconds'")
+    tamper("UPDATE clock SET ahead = interval '61 seconds'")  # Without triggers: nobody notes the move.
     report = lot_shop.api.get("/v1/reports/integrity").json
     assert report["unsealed_entries"] == {"pass": False, "violation_count": 1}
     seal_everything()
     assert lot_shop.api.get("/v1/reports/integrity").json["all_passed"] is True
+
+
+def test_a_test_clock_that_jumps_makes_nothing_late(lot_shop: Shop, tamper: Tamper) -> None:
+    """What was posted a moment before looks an hour old; the sealer has its minute after the jump."""
+    lot_shop.give("5")
+    advance(3600)
+    assert lot_shop.api.get("/v1/reports/integrity").json["all_passed"] is True
+    assert "unsealed_entries" not in violations()
+    tamper("UPDATE clock SET ahead = ahead + interval '61 seconds'")
+    assert lot_shop.api.get("/v1/reports/integrity").json["all_passed"] is False
+    assert "unsealed_entries" in violations()
