@@ -53,7 +53,7 @@ class Player:
         """Set everything up and go through the steps. Raises Mismatch at the first difference."""
         scenario = self._scenario
         if scenario.test_clock and self._api("GET", "/v1/test/clock")[0] == FORBIDDEN:
-            raise Mismatch("this recipe moves the clock; start the system with: python3 dev.py run --test-clock")
+            raise Mismatch("this recipe moves the clock; it needs: python3 dev.py run --test-clock")
         self._saved["program"] = self._create("/v1/programs", {"name": scenario.title})["id"]
         for asset in scenario.assets:
             self._asset(asset)
@@ -110,7 +110,7 @@ class Player:
         body: dict[str, Any] = {
             "program_id": self._saved["program"],
             "idempotency_key": f"{step.key or f'step-{len(self._events) + 1}'}-{self._run}",
-            "event_timestamp": step.at or format_instant(self._clock()),
+            "event_timestamp": step.at or self._now(),
             "event_data": self._filled(step.event),
         }
         if who is None:
@@ -123,6 +123,12 @@ class Player:
             raise Mismatch(f"POST /v1/events answered {status}: {json.dumps(answer, default=str)}")
         self._events[step.key or body["idempotency_key"]] = answer["id"]
         return self._decided(answer["id"], who)
+
+    def _now(self) -> str:
+        """Return the time of an event that happens now: by the system's clock where that is moved."""
+        if self._scenario.test_clock:
+            return str(self._get("/v1/test/clock")["now"])
+        return format_instant(self._clock())
 
     def _retry(self, key: str) -> Any:
         event_id = self._events[key]
