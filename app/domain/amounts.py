@@ -9,6 +9,7 @@ EXACT = Context(prec=60, traps=[InvalidOperation])
 INTEGER_DIGITS_MAX = 20  # numeric(38, 18) leaves 20 digits before the point.
 SCALE_MAX = 18
 COUNTER_DIGITS_MAX = 34  # decimal128, as in expressions.
+_COUNTER = Context(prec=COUNTER_DIGITS_MAX, traps=[Inexact, InvalidOperation])
 
 ZERO = Decimal(0)
 _QUANTA = tuple(Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1))
@@ -50,6 +51,14 @@ def check_size(value: Decimal) -> None:
         raise AmountError(f"must not have more than {INTEGER_DIGITS_MAX} digits before the decimal point")
     if not fits_scale(value, SCALE_MAX):
         raise ScaleError(f"must not have more than {SCALE_MAX} decimal places")
+
+
+def add_to_counter(value: Decimal, step: Decimal) -> Decimal:
+    """Add exactly. Raises AmountError where the sum needs more digits than a counter keeps."""
+    try:
+        return _COUNTER.add(value, step)
+    except Inexact:
+        raise AmountError(f"a counter keeps {COUNTER_DIGITS_MAX} significant digits") from None
 
 
 def fits_scale(value: Decimal, scale: int) -> bool:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain import actions as a
-from app.domain.amounts import COUNTER_DIGITS_MAX, EXACT, ZERO, format_plain
+from app.domain.amounts import ZERO, AmountError, add_to_counter, format_plain
 from app.domain.names import EventErrorCode, StateOperation, StateType
 from app.domain.tiers import TierReason
 from app.engine.compiled import CompiledAttribute, CompiledCounter, CompiledState, CompiledTag, CompiledTier
@@ -56,11 +56,12 @@ def _counter(scope: Scope, action: CompiledCounter, owner: Owner) -> Recorded:
     if stored is None:
         _refuse_too_many(len(owner.counters), "counters")
     before = _reset_where_due(scope, owner, key, stored)
-    value = EXACT.add(before, step)
-    if len(value.normalize(EXACT).as_tuple().digits) > COUNTER_DIGITS_MAX or abs(value.adjusted()) > 100:
-        raise ActionFailed(
-            EventErrorCode.LIMIT_EXCEEDED, f"a counter keeps {COUNTER_DIGITS_MAX} significant digits"
-        )
+    try:
+        value = add_to_counter(before, step)
+    except AmountError as error:
+        raise ActionFailed(EventErrorCode.LIMIT_EXCEEDED, str(error)) from None
+    if abs(value.adjusted()) > 100:
+        raise ActionFailed(EventErrorCode.LIMIT_EXCEEDED, "a counter lies between 1e-100 and 1e100")
     counter = _with_reset(scope, action.action.reset_after, stored, value)
     scope.draft.owners[owner.id] = with_state(owner, counters={**owner.counters, key: counter})
     scope.draft.record(owner.id, StateChange(

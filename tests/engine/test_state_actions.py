@@ -64,6 +64,15 @@ def test_an_empty_reset_removes_it_and_none_leaves_it(scene: Scene) -> None:
         assert scene.world.owners[named("alice")].counters["n"].reset_after == reset
 
 
+@pytest.mark.parametrize("step", ["1E-30", "1E-70", "-1E-34"])
+def test_a_step_too_small_for_the_counter_is_refused_and_never_lost(scene: Scene, step: str) -> None:
+    """Far beyond 34 digits a sum used to be rounded back to where it began."""
+    scene.person("bob", counters={"n": Counter(Decimal("1E33"))})
+    scene.rule("true", {"type": "COUNTER", "key": "n", "value": "event.step"})
+    decision = scene.happens({"step": Decimal(step)}, "bob")
+    assert decision.error_code is EventErrorCode.LIMIT_EXCEEDED
+
+
 @pytest.mark.parametrize(("digits", "ok"), [(34, True), (35, False)])
 def test_a_counter_keeps_34_digits(scene: Scene, digits: int, ok: bool) -> None:
     scene.rule("true", {"type": "COUNTER", "key": "n", "value": "0.1"})
