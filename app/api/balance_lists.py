@@ -40,19 +40,21 @@ def refuse_future(c: Connection, as_of: datetime) -> None:
 def balances_of(
     c: Connection, organization_id: UUID, owner_id: UUID, asset_id: UUID | None, as_of: datetime | None
 ) -> list[Balance]:
-    """Return an owner's balances by asset, now or as all postings up to an instant made them."""
+    """Return an owner's balances by asset, now or as they were at an instant."""
     if as_of is None:
         found = owner_balances.of_owner(c, organization_id, owner_id, read_clock(c))
         return [each for each in found if asset_id is None or each.asset_id == asset_id]
     refuse_future(c, as_of)
     accounts = history.owner_accounts(c, organization_id, owner_id, asset_id)
-    sums = history.sums_through(
-        c, organization_id, [account["id"] for account in accounts], highest_id(as_of)
-    )
+    numbers = [account["id"] for account in accounts]
+    sums = history.sums_through(c, organization_id, numbers, highest_id(as_of))
+    due = history.due_then(c, organization_id, numbers, as_of)
     return [
         Balance(
             account["asset_id"], account["symbol"], account["scale"],
-            *(sums[account["id"]].get(bucket, ZERO) for bucket in Bucket),
+            *(EXACT.subtract(
+                sums[account["id"]].get(bucket, ZERO), due.get(account["id"], {}).get(bucket, ZERO)
+            ) for bucket in Bucket),
         )
         for account in accounts if account["id"] in sums
     ]

@@ -37,6 +37,24 @@ WHERE p.organization_id = %(organization_id)s AND p.account_id = ANY(%(accounts)
 GROUP BY 1, 2
 """
 
+# What stood past its date at an instant and had not been posted as expired by then. Such a lot waits for
+# nothing but its expiry: what expired of it later, or still will, is what it was then. One that moved later
+# was held, and one that was split from another later was no lot yet.
+_DUE_THEN = """
+SELECT l.account_id, l.bucket,
+    sum(COALESCE(m.expired, 0) + CASE WHEN l.bucket = 'HELD' THEN 0 ELSE l.remaining END) AS amount
+FROM lots l
+CROSS JOIN LATERAL (
+    SELECT -sum(m.amount) FILTER (WHERE m.kind = 'EXPIRED' AND m.entry_id > %(last)s) AS expired,
+        bool_or(m.entry_id <= %(last)s) AS existed,
+        bool_or(m.kind = 'MOVED' AND m.entry_id > %(last)s) AS moved
+    FROM lot_movements m WHERE m.organization_id = l.organization_id AND m.lot_id = l.id
+) m
+WHERE l.organization_id = %(organization_id)s AND l.account_id = ANY(%(accounts)s::bigint[])
+    AND l.expires_at <= %(at)s AND m.existed AND NOT m.moved
+GROUP BY 1, 2
+"""
+
 # A lot that is past its date shows as EXPIRED and empty before its expiry is posted, as balances do (E4).
 _LOTS = """
 SELECT * FROM (
@@ -121,6 +139,19 @@ def sums_through(
     found: dict[int, dict[str, Decimal]] = {}
     rows = c.execute(_SUMS, {
         "organization_id": organization_id, "accounts": list(accounts), "last": last,
+    }).fetchall()
+    for row in rows:
+        found.setdefault(row["account_id"], {})[row["bucket"]] = row["amount"]
+    return found
+
+
+def due_then(
+    c: Connection, organization_id: UUID, accounts: Sequence[int], at: datetime
+) -> dict[int, dict[str, Decimal]]:
+    """Return what had expired by an instant though its entry came later, by account and bucket."""
+    found: dict[int, dict[str, Decimal]] = {}
+    rows = c.execute(_DUE_THEN, {
+        "organization_id": organization_id, "accounts": list(accounts), "at": at, "last": highest_id(at),
     }).fetchall()
     for row in rows:
         found.setdefault(row["account_id"], {})[row["bucket"]] = row["amount"]

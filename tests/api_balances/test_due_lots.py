@@ -1,10 +1,11 @@
 """What the date brings: expiry and maturity posted by the background, and not undone by anything."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from app import db
 from app.book.due import DueKind
+from app.domain.ids import MICROSECOND
 from app.flows import post_due_lots
 from app.flows.move_value import Call, open_desk
 from app.ledger.credits import credit
@@ -124,3 +125,48 @@ def test_expiry_goes_on_for_inactive_owners_and_programs_without_rules(lot_shop:
     assert post_due_lots.post_batch(DueKind.EXPIRY) == 1
     with db.connection() as c:
         assert c.execute("SELECT 1 FROM events").fetchone() is None
+
+
+def past(shop: Shop, at: datetime) -> tuple[str, str, str]:
+    """Return the three buckets as they were at an instant."""
+    path = f"/v1/participants/{shop.person}/balances"
+    row = shop.api.get(path, as_of=at.isoformat()).json["data"][0]
+    return row["available"], row["held"], row["deferred"]
+
+
+def test_the_balance_of_an_instant_is_without_what_was_past_its_date_then(lot_shop: Shop) -> None:
+    """To the microsecond, whether the expiry was posted at once, later, or not yet."""
+    lots = {
+        "plain": credit_with_dates(lot_shop, "10", expires=60),
+        "deferred": credit_with_dates(lot_shop, "5", expires=60, matures=50),
+        "held": credit_with_dates(lot_shop, "3", expires=60),
+    }
+    assert lot_shop.act("hold", lot_ids=[str(lots["held"])], reference_id="trip-1").status_code == 200
+    lot_shop.give("1")
+    with db.connection() as c:
+        rows = c.execute("SELECT id, expires_at FROM lots").fetchall()
+    dates = {row["id"]: row["expires_at"] for row in rows}
+    due = max(dates[lot] for lot in lots.values())
+    first = min(dates[lot] for lot in lots.values())
+    before, after = first - MICROSECOND, due
+    advance(3600)
+    expected = [("11.00", "3.00", "5.00"), ("1.00", "3.00", "0.00")]
+    assert [past(lot_shop, before), past(lot_shop, after)] == expected
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 2
+    assert lot_shop.act("release", reference_id="trip-1").status_code == 200
+    lot_shop.act("adjust", type="DEBIT", amount="1")
+    assert [past(lot_shop, before), past(lot_shop, after)] == expected
+    with db.connection() as c:
+        assert past(lot_shop, db.read_clock(c)) == ("0.00", "0.00", "0.00")
+
+
+def test_one_microsecond_decides_whether_value_is_past_its_date(lot_shop: Shop) -> None:
+    lot = credit_with_dates(lot_shop, "10", expires=60)
+    with db.connection() as c:
+        rows = c.execute("SELECT expires_at FROM lots WHERE id = %s", (lot,)).fetchall()
+    due = rows[0]["expires_at"]
+    advance(61)
+    for _ in range(2):
+        assert past(lot_shop, due - MICROSECOND)[0] == "10.00"
+        assert past(lot_shop, due)[0] == "0.00"
+        post_due_lots.post_batch(DueKind.EXPIRY)

@@ -134,7 +134,7 @@ class Handled(Answer):
 
 
 AsOf = Annotated[Instant | None, Field(
-    description="The balance by all postings up to and including this instant; not in the future."
+    description="The balance at this instant, without what was past its date then; not in the future."
 )]
 
 
