@@ -30,7 +30,7 @@ _WEIGHTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """A posting with what is to be known of its account."""
 
@@ -41,7 +41,7 @@ class Line:
     amount: Decimal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fact:
     """An entry."""
 
