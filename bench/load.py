@@ -78,7 +78,8 @@ def singles(bodies: Iterable[dict[str, Any]], key: str) -> list[bytes]:
 class Load:
     """How requests are sent: over how many connections of how many processes, and at what rate, if any.
 
-    `limit` and `waiting` hold senders back while more events wait than the limit.
+    `limit` and `waiting` hold senders back while more events wait than the limit; `accepted` is the
+    status that every answer must have.
     """
 
     port: int
@@ -88,9 +89,10 @@ class Load:
     events_each: int = 1
     waiting: "Synchronized[int] | None" = None
     limit: int = 0
+    accepted: int = ACCEPTED
 
     def send(self, requests: list[bytes], seconds: float | None = None) -> Outcome:
-        """Send all requests, or as many as fit into the time. Raises Failure for any answer but 202."""
+        """Send all requests, or as many as fit into the time. Raises Failure for any other answer."""
         context = multiprocessing.get_context("fork")
         results = context.SimpleQueue()
         start = time.time() + 0.2
@@ -105,7 +107,7 @@ class Load:
             outcome.answers += [Answer(*one) for one in results.get()]
         for worker in workers:
             worker.join()
-        refused = [one.status for one in outcome.answers if one.status != ACCEPTED]
+        refused = [one.status for one in outcome.answers if one.status != self.accepted]
         if refused or not outcome.answers:
             raise Failure(f"{len(refused)} of {len(outcome.answers)} requests were refused: {refused[:3]}")
         outcome.events = len(outcome.answers) * self.events_each

@@ -82,8 +82,20 @@ class Store:
 @pytest.fixture
 def store(api: Caller) -> Store:
     """A shop with a SIMPLE asset."""
+    return open_store(api, inventory_mode="SIMPLE")
+
+
+@pytest.fixture
+def lot_store(api: Caller) -> Store:
+    """A shop with a LOT asset."""
+    return open_store(api, inventory_mode="LOT")
+
+
+def open_store(api: Caller, **asset: str) -> Store:
+    """Make a program with an asset of two decimals, and Ann, who has 100.00."""
     program = api.program()
-    asset = api.asset(program, "USD", scale=2)
-    made = Store(api, program, asset, api.participant("ann", program_id=program))
+    made = Store(
+        api, program, api.asset(program, "USD", scale=2, **asset), api.participant("ann", program_id=program)
+    )
     made.give(made.person, "100.00")
     return made
