@@ -64,6 +64,7 @@ def due(stage: Stage, kind: str, rows: int, per_second: int, seconds: int) -> Fi
     wait_for(lambda: int(stage.one(_BACKLOG[kind])) < rows, 30.0)
     during = live(stage, per_second, seconds)
     left = int(stage.one(_BACKLOG[kind]))
+    print(json.dumps({"without": without, "during": during, "left": left}), file=sys.stderr)
     wait_for(lambda: not stage.one(_BACKLOG[kind]) and not stage.waiting(), 4 * ENOUGH_SECONDS, 0.5)
     took = time.time() - begun
     stage.system.stop("worker", "scheduler")

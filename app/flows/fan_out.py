@@ -22,6 +22,8 @@ from app.store.audience import Member
 from app.store.firings import FanOut, Firing
 
 BATCH_EVENTS_MAX = 150
+# What is single falls into all partitions, each a batch of its own: four times as many cost little more.
+BATCH_ONES_MAX = 600
 _NOBODY = UUID(int=0)
 
 
@@ -31,10 +33,10 @@ def make_due(c: Connection) -> Turn:
     if not lanes.has_room(c, lanes.FAIR_EVENTS_MAX):
         return FULL if firings.any_due(c, now) else NOTHING
     firings.unpark(c)
-    ones, unwanted = firings.due_ones(c, now, BATCH_EVENTS_MAX)
+    ones, unwanted = firings.due_ones(c, now, BATCH_ONES_MAX)
     partitions = insert_system_events(c, [_event(one, one.participant_id, one.group_id) for one in ones], now)
     firings.done(c, ones, now)
-    fan_out = firings.due_fan_out(c, now) if len(ones) < BATCH_EVENTS_MAX else None
+    fan_out = firings.due_fan_out(c, now) if len(ones) < BATCH_ONES_MAX else None
     if fan_out is not None and fan_out.wanted:
         partitions |= _step(c, fan_out, now)
     elif fan_out is not None:

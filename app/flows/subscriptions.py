@@ -31,7 +31,8 @@ from app.store import audience, automations, subscriptions
 from app.store.audience import Member
 from app.store.subscriptions import Due, Subscription
 
-BATCH_MAX = 250
+BATCH_MAX = 250  # Of a look.
+BATCH_TURNS_MAX = 600  # They fall into all partitions, as single firings do.
 RETRIES_MAX = 5  # Consecutive failures of the guard after which a subscription has failed.
 _NOBODY = UUID(int=0)
 
@@ -41,7 +42,7 @@ def fire_due(c: Connection) -> Turn:
     now = read_clock(c)
     if not lanes.has_room(c, lanes.FAIR_EVENTS_MAX):
         return FULL if subscriptions.any_due(c, now) else NOTHING
-    due = subscriptions.due(c, now, BATCH_MAX)
+    due = subscriptions.due(c, now, BATCH_TURNS_MAX)
     grouped: dict[tuple[UUID, UUID], list[Due]] = {}
     for one in due:
         grouped.setdefault((one.organization_id, one.subscription.automation_id), []).append(one)
@@ -50,8 +51,9 @@ def fire_due(c: Connection) -> Turn:
         automation = subscriptions.automations_of(c, organization_id, [automation_id])[automation_id]
         changed = _fire_group(c, automation, group, events, now)
         subscriptions.write(c, organization_id, changed, now)
+    events.sort(key=lambda event: event.event_timestamp)  # Groups were looked at one after the other.
     partitions = insert_system_events(c, events, now)
-    return Turn(more=len(due) == BATCH_MAX, partitions=partitions)
+    return Turn(more=len(due) == BATCH_TURNS_MAX, partitions=partitions)
 
 
 def _fire_group(
