@@ -1,7 +1,8 @@
 """How long reports take on journals of 100,000 and of 1,000,000 entries, all but a tail rolled up.
 
-Each size is an organization of its own, made by SQL: two years, two programs, two assets, 20,000 people; half
-of the entries have an event. Every figure is the median of five runs. Run it on a scratch database:
+Each size is an organization of its own, made by SQL: two years, two programs, two assets, ten rules, a person
+for every twenty entries; half of the entries have an event with its decision. Every figure is the median of
+five runs. Run it on a scratch database:
 
     DATABASE_URL=… .venv/bin/python -m bench.reports [entries …]
 """
@@ -11,22 +12,28 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import psycopg
 
 from app import db
-from app.book import report_rollups
+from app.book import report_details, report_rollups
 from app.book.reports import Scope
 from app.domain.ids import new_id
 from app.domain.periods import Granularity
-from app.flows import reports
+from app.flows import report_breakage, report_rules, reports, verify
 from app.flows.reports import Span, clock
-from app.store import organizations
+from app.store import organizations, report_events
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 730
-PEOPLE = 20_000
+ENTRIES_PER_PERSON = 20
+_TABLES = (
+    "journal_entries", "postings", "journal_seals", "lots", "lot_movements", "events", "decisions",
+    "accounts", "report_cells", "report_lots", "report_lot_cells", "report_vintages", "report_events",
+    "report_rule_days",
+)
 RUNS = 5
 STEP = 5_000
 TAIL = 2_000  # Entries that are sealed but not rolled up: what a minute of steady traffic leaves.
@@ -50,6 +57,14 @@ INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, avail
 """
 
 # The id of an entry as TimeOrdered makes it: milliseconds, version, microseconds, variant, a number.
+_RULES = """
+INSERT INTO rules (organization_id, id, program_id, name, condition, actions, position, history_id,
+    created_at, updated_at)
+    SELECT %(o)s, gen_random_uuid(), (%(programs)s::uuid[])[1], 'Rule ' || n, 'true', '[]', n,
+        gen_random_uuid(), %(start)s, %(start)s
+    FROM generate_series(1, 10) n;
+"""
+
 _ENTRIES = """
 CREATE TEMP TABLE made AS
 SELECT i, t, ((lpad(to_hex(ms), 12, '0') || '7' || lpad(to_hex(us), 3, '0') || '8' || lpad(to_hex(i), 13, '0')
@@ -77,43 +92,78 @@ SELECT %(o)s, i, id, sha256(''), t FROM made;
 INSERT INTO lots (organization_id, id, account_id, entry_id, program_id, bucket, amount, remaining,
     created_at, expires_at)
 SELECT %(o)s, id, person * 10 + asset, id, (%(programs)s::uuid[])[program], 'AVAILABLE', 10,
-    CASE WHEN i %% 4 = 0 THEN 10 ELSE 0 END, t, %(now)s + (i %% 700 + 1) * interval '1 day'
-FROM made WHERE dice < 12;
+    CASE WHEN m.dice < 6 AND %(user)s <= %(count)s THEN 0 ELSE 10 END, t,
+    %(now)s + (i %% 700 + 1) * interval '1 day'
+FROM made m WHERE dice < 12;
+INSERT INTO lot_movements (organization_id, entry_id, line, lot_id, kind, amount)
+SELECT %(o)s, id, 1, id, 'CREATED', 10 FROM made WHERE dice < 12;
+INSERT INTO lot_movements (organization_id, entry_id, line, lot_id, kind, amount)
+SELECT %(o)s, u.id, 1 + m.i %% 13, m.id, CASE WHEN u.dice < 16 THEN 'CONSUMED' ELSE 'EXPIRED' END, -10
+FROM made m JOIN made u ON u.i = %(user)s WHERE m.dice < 6;
 INSERT INTO events (organization_id, seq, id, program_id, event_type, participant_id, idempotency_key,
-    event_timestamp, created_at, event_data, partition)
-SELECT %(o)s, nextval('event_seq'), id, (%(programs)s::uuid[])[program], 'EXTERNAL', %(o)s, i::text, t, t,
-    '{"amount": 10}', 0
+    event_timestamp, created_at, event_data, partition, transaction_id)
+SELECT %(o)s, %(seq)s + i, id, (%(programs)s::uuid[])[program], 'EXTERNAL', %(o)s, i::text, t, t,
+    '{"type": "purchase", "amount": 10}', 0, %(transaction)s
 FROM made WHERE i %% 2 = 0;
+INSERT INTO decisions (organization_id, event_seq, commit_order, decided_at, status, ruleset_version,
+    evaluations, transaction_id)
+SELECT %(o)s, %(seq)s + i, i, t, 'COMPLETED', 0, jsonb_build_array(
+        jsonb_build_array(r.low + i %% 10, 'SUCCESS', NULL, NULL, NULL, '[{"amount": "10.00"}]'::jsonb),
+        jsonb_build_array(r.low + (i + 1) %% 10, 'SKIPPED_ERROR', NULL, 'no such key: event.kind')),
+    %(transaction)s
+FROM made, (SELECT min(number) AS low FROM rules WHERE organization_id = %(o)s) r WHERE i %% 2 = 0;
 DROP TABLE made;
 """
+
+# What uses up the lot of an entry, some months later; and the transactions of its event.
+_PARTS = {
+    "user": "(m.i + 12 + 20 * (%(count)s / 480 * (m.i %% 13)))",
+    "transaction": "CASE WHEN i > %(count)s - %(tail)s THEN pg_current_xact_id()::text::bigint"
+    " ELSE %(first)s + i / 10000 END",
+}
 
 _SETTLED = "UPDATE seal_horizon SET transaction_id = pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
-def make(count: int) -> UUID:
-    """Make an organization with a journal of `count` entries, sealed, all but the tail rolled up."""
+def make(count: int, first: int) -> UUID:
+    """Make an organization with a journal of `count` entries, sealed, all but the tail rolled up.
+
+    Its events are of transactions from `first` on, one for 10,000 entries.
+    """
     organization_id = new_id()
     values = {
         "o": organization_id, "programs": [new_id(), new_id()], "assets": [new_id(), new_id()],
-        "start": START, "people": PEOPLE, "count": count, "now": clock(None),
+        "start": START, "people": count // ENTRIES_PER_PERSON, "count": count, "now": clock(None),
+        "tail": TAIL, "first": first, "seq": first * 1_000_000,
     }
+    entries = _ENTRIES
+    for name, text in _PARTS.items():
+        entries = entries.replace(f"%({name})s", text)
     with db.transaction() as c:
         c.execute("SET LOCAL statement_timeout = 0")
         organizations.insert(
             c, organization_id=organization_id, name="Bench", rate_limit_per_second=0, rate_limit_burst=0,
             now=db.read_clock(c),
         )
-        psycopg.ClientCursor(c).execute(_SETUP + _ENTRIES, values)
+        psycopg.ClientCursor(c).execute(_SETUP + _RULES + entries, values)
     with db.transaction() as c:
         c.execute(_SETTLED)
     began = time.perf_counter()
     for place in range(0, count - TAIL, STEP):
         with db.transaction() as c:
             report_rollups.roll_up(c, organization_id, min(STEP, count - TAIL - place))
+    for place in range(0, count - TAIL, STEP):
+        with db.transaction() as c:
+            report_details.roll_up(c, organization_id, min(STEP, count - TAIL - place))
+    with db.transaction() as c:
+        c.execute("SET LOCAL statement_timeout = 0")
+        report_events.roll_up(c, first, first + count // 10_000 + 1)
+        report_rules.roll_up(c, first, first + count // 10_000 + 1)
+        report_events.move_horizon(c, first + count // 10_000 + 1)
     print(f"rolled up {count - TAIL:,} entries in {time.perf_counter() - began:.1f} s")
     with db.connection() as c:
         # What autovacuum does after such a load, done now.
-        for table in ("journal_entries", "postings", "journal_seals", "lots", "events", "accounts"):
+        for table in _TABLES:
             c.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
     return organization_id
 
@@ -123,6 +173,7 @@ def cases(organization_id: UUID) -> dict[str, Callable[[], object]]:
     scope = Scope(organization_id)
     odd = START + timedelta(days=500, hours=7, minutes=13, microseconds=77)
     span = Span(START + timedelta(days=91, minutes=1), odd)
+    month = Span(odd - timedelta(days=30), odd)
     ahead = Span(clock(None), clock(None) + timedelta(days=365))
     return {
         "ledger summary": lambda: reports.ledger_summary(scope, None, clock(None)),
@@ -134,7 +185,14 @@ def cases(organization_id: UUID) -> dict[str, Callable[[], object]]:
         "liability": lambda: reports.liability(scope, clock(None)),
         "liability, as_of, by bucket": lambda: reports.liability(scope, odd, by_bucket=True),
         "liability rollforward": lambda: reports.rollforward(scope, span),
+        "deferred revenue": lambda: reports.deferred_revenue(scope, span, Decimal("0.01")),
         "expiration schedule": lambda: reports.expiration_schedule(scope, ahead, Granularity.MONTH),
+        "breakage": lambda: report_breakage.report(scope, clock(None)),
+        "rules, 30 days": lambda: report_rules.rules(scope, month, clock(None)),
+        "rules, two years": lambda: report_rules.rules(
+            scope, Span(START, START + timedelta(days=DAYS)), clock(None)
+        ),
+        "integrity": lambda: verify.latest(organization_id, 1000),
     }
 
 
@@ -150,7 +208,10 @@ def measure(run: Callable[[], object]) -> float:
 
 def main(sizes: list[int]) -> None:
     """Print a table: a report a row, a size a column."""
-    columns = [{name: measure(run) for name, run in cases(make(size)).items()} for size in sizes]
+    columns, first = [], 1
+    for size in sizes:
+        columns.append({name: measure(run) for name, run in cases(make(size, first)).items()})
+        first += size // 10_000 + 1
     print(f"{'report (median of 5, ms)':<30}" + "".join(f"{size:>12,}" for size in sizes) + f"{'growth':>9}")
     for name in columns[0]:
         growth = columns[-1][name] / columns[0][name]

@@ -23,7 +23,7 @@ from tests.reports.journal import Journal
 WINDOW = {"from_": "2024-01-01T00:00:00Z", "to": "2025-12-31T23:59:59Z"}
 REPORTS = [
     ("ledger-summary", {}), ("program-activity", {}), ("liability", {}), ("liability-rollforward", WINDOW),
-    ("expiration-schedule", WINDOW),
+    ("expiration-schedule", WINDOW), ("breakage", {}), ("rules", WINDOW),
 ]
 
 
@@ -53,6 +53,15 @@ def test_a_name_that_a_spreadsheet_would_run_is_made_a_text(api: Caller, shop: S
     shop.give("1")
     answer = api.get("/v1/reports/liability", format="csv")
     assert [row["program_name"] for row in table(answer.text)] == ["'=HYPERLINK(1)"]
+
+
+def test_the_integrity_report_is_a_table_too(journal: Journal, api: Caller) -> None:
+    checks = table(api.get("/v1/reports/integrity", format="csv").text)
+    shown = api.get("/v1/reports/integrity").json
+    assert {row["check"]: row["pass"] == "true" for row in checks} == {
+        name: shown[name]["pass"]
+        for name in ("postings_balanced", "value_conservation", "unsealed_entries", "hash_chain")
+    }
 
 
 @pytest.mark.parametrize(("name", "query"), REPORTS)

@@ -253,7 +253,6 @@ def test_real_operations_become_flows_of_their_month(lot_shop: Shop) -> None:
     lot_shop.act("adjust", type="DEBIT", amount="5")
     lot_shop.act("hold", amount="30")
     lot_shop.act("forfeit", amount="8", bucket="HELD")
-    api.post(f"/v1/programs/{lot_shop.program}/participants", {"participant_id": lot_shop.person})
     person = api.participant("bea", program_id=lot_shop.program)
     lot_shop.act("adjust", person, type="CREDIT", amount="50")
     spent = api.post(f"/v1/participants/{person}/redemptions", {

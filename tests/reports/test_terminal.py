@@ -6,6 +6,7 @@ from app import db
 from app.cli import report
 from app.cli.failure import Failure
 from tests.api.client import Caller, new_caller
+from tests.events.scene import PURCHASE, credit, open_scene
 from tests.reports.conftest import roll_up_everything
 from tests.reports.journal import Journal
 
@@ -41,6 +42,38 @@ def test_the_check_tells_of_a_difference(journal: Journal, capsys: pytest.Captur
         )
     assert report.main(["check"]) == 1
     assert "do NOT agree" in capsys.readouterr().out
+
+
+def test_every_report_of_the_api_can_be_printed(
+    journal: Journal, api: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {
+        path.removeprefix("/v1/reports/") for path in api.get("/openapi.json").json["paths"]
+        if path.startswith("/v1/reports/")
+    }
+    assert len(names) == 9
+    more = {"deferred-revenue": ["--asset", str(journal.assets[0]), "--point-value", "0.01"]}
+    for name in sorted(names):
+        assert report.main([name, *WINDOW, *more.get(name, [])]) == 0
+        assert capsys.readouterr().out.strip(), name
+    with pytest.raises(Failure, match="--point-value"):
+        report.main(["deferred-revenue", *WINDOW])
+
+
+def test_rules_and_breakage_are_printed_with_their_figures(
+    api: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = open_scene(api)
+    scene.api.patch(f"/v1/assets/{scene.asset}", {"name": "Points"})
+    scene.rule(PURCHASE, credit("7"), name="seven")
+    scene.run()
+    assert report.main(["rules"]) == 0
+    [line] = [each for each in capsys.readouterr().out.splitlines() if "seven" in each]
+    assert line.split()[-2:] == ["PTS", "7.00"]
+    assert report.main(["integrity"]) == 0
+    assert "value_conservation" in capsys.readouterr().out
+    assert report.main(["breakage"]) == 0
+    assert "Aalen-Johansen" in capsys.readouterr().out
 
 
 def test_one_of_several_organizations_must_be_named(journal: Journal, api: Caller) -> None:
