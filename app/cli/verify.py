@@ -1,8 +1,13 @@
-"""Check the whole ledger: balances, lots, wallets, budgets, hash chain, derived again from postings."""
+"""Check the whole ledger: balances, lots, wallets, budgets, hash chain, derived again from postings.
+
+With --replay, every event is decided again in an empty database and compared as well.
+"""
 
 from argparse import ArgumentParser
+from itertools import chain
 from uuid import UUID
 
+from app.cli import replay_database
 from app.flows import verify
 
 
@@ -10,9 +15,14 @@ def main(argv: list[str]) -> int:
     """Print each check with its count; the exit code is 1 where anything does not hold."""
     parser = ArgumentParser(prog="dev.py verify", description=__doc__)
     parser.add_argument("--organization", type=UUID, help="only this one")
+    parser.add_argument("--replay", action="store_true", help="decide every event again and compare")
+    parser.add_argument("--into", help="an empty database for that (one is made and removed by default)")
     arguments = parser.parse_args(argv)
     total = 0
-    for checked, note in verify.run(arguments.organization):
+    found = verify.run(arguments.organization)
+    if arguments.replay:
+        found = chain(found, replay_database.replay(arguments.organization, arguments.into))
+    for checked, note in found:
         total += checked.violations
         verdict = "ok" if not checked.violations else f"{checked.violations} VIOLATIONS"
         print(f"{checked.name:<20} {verdict:<16} {note}".rstrip())
