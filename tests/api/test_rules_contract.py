@@ -42,7 +42,7 @@ SHORT = settings(
     max_examples=8, deadline=None, derandomize=True, phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(SHORT, max_examples=300, derandomize=False)
+LONG = settings(SHORT, max_examples=100, derandomize=False)
 PROFILES = pytest.mark.parametrize("profile", [SHORT, pytest.param(LONG, marks=pytest.mark.nightly)])
 
 

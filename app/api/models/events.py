@@ -21,6 +21,7 @@ from app.api.fields import (
     Name,
     Query,
     QueryBoolean,
+    Text,
     Uuid,
     UuidText,
     fault,
@@ -222,7 +223,7 @@ class EventByKeyQuery(EventQuery):
     """An event by what names it."""
 
     program_id: Uuid
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)]
+    idempotency_key: Annotated[Text, Field(min_length=1, max_length=255)]
 
 
 class ParticipantEventsQuery(Paged, EventWindow):
@@ -240,7 +241,7 @@ class EventsQuery(ParticipantEventsQuery):
     """Filters of the list of events."""
 
     participant_id: Uuid | None = None
-    external_id: Annotated[str | None, Field(min_length=1, max_length=255)] = None
+    external_id: Annotated[Text | None, Field(min_length=1, max_length=255)] = None
 
 
 class EventRetry(Answer):
