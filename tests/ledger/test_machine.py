@@ -199,6 +199,18 @@ class LedgerMachine(RuleBasedStateMachine):
         self.hold(name, None, None, None)
         self.debit(name, "p", count, "AVAILABLE", overdraw=True, adjust=True)
 
+    @precondition(lambda self: self.model.lots)
+    @rule(name=owners, program=programs, count=units, settled=some_units, reference=references)
+    def accrue_then_settle_or_void(
+        self, name: str, program: str, count: int, settled: int | None, reference: str
+    ) -> None:
+        """Reach on purpose what by chance is rare: owner, program and reference that fit together."""
+        self.credit(name, program, count, "HELD", reference=reference)
+        if settled is None:
+            self.void(name, program, reference)
+        else:
+            self.credit(name, program, settled, reference=reference)
+
     @rule(name=owners, count=some_units, reference=st.none() | references,
           pick=st.none() | st.none() | st.integers(1, 12))
     def hold(self, name: str, count: int | None, reference: str | None, pick: int | None) -> None:
