@@ -262,6 +262,28 @@ class TestLateLooks:
         assert stage.times() == ["2126-01-16T09:00"]
 
 
+def test_what_an_import_brings_is_followed(stage: Stage) -> None:
+    stage.tier()
+    stage.automate(trigger=by("ATTRIBUTE_DATE", attribute="birthday"))
+    stage.automate(name="t", event_name="pong", trigger=TestThresholds.REACHED)
+    stage.time.work()
+    files = {
+        "participants": "external_id,attributes.birthday\nann,01-20\n",
+        "events": "external_id,idempotency_key,event_timestamp,event_data\n"
+                  'ann,k,2126-01-14T12:00:00Z,"{""type"": ""purchase"", ""points"": 150}"\n',
+    }
+    for kind, text in files.items():
+        answer = stage.api.send("POST", "/v1/imports", data=text, content_type="text/csv", query_string={
+            "kind": kind, "program_id": stage.program,
+        })
+        assert answer.status_code == 202, answer.json
+        stage.time.work()
+        assert stage.api.get(f"/v1/imports/{answer.json['id']}").json["rejected_lines"] == 0
+    assert (stage.pings("pong"), stage.level("ann")) == ({"ann": 1}, "silver")
+    stage.time.until("2126-02-20")
+    assert (stage.pings(), stage.times()) == ({"ann": 1}, ["2126-01-20T09:00"])
+
+
 @pytest.mark.parametrize(("trigger", "expected"), [
     (by("INTERVAL", interval="96h"), "2126-01-18T18:00"),
     (by("CRON", cron_expression="0 9 17 * *"), "2126-01-17T09:00"),
