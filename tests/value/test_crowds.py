@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app import db
 from tests.api.client import walk
-from tests.book.conftest import CONNECTIONS, violations
+from tests.book.conftest import CONNECTIONS, seal_everything, violations
 from tests.value.conftest import Store, lot_store
 
 __all__ = ["lot_store"]
@@ -57,6 +57,7 @@ def check_stock(store: Store, reward: str, units: int, cost: int = 1) -> None:
     assert sum(row["n"] for row in rows(_HELD, reward)) == units
     (sums,) = rows(_SUMS, reward)
     assert (sums["units"], sums["amount"]) == (units, units * cost)
+    seal_everything()
     assert violations() == {}
 
 
