@@ -77,7 +77,12 @@ def cut(rows: list[dict[str, Any]], order: Order, limit: int) -> Slice:
     if len(rows) <= limit:
         return Slice(rows, None)
     rows = rows[:limit]
-    return Slice(rows, tuple(rows[-1][column.name] for column in order.columns))
+    return Slice(rows, key_of(rows[-1], order))
+
+
+def key_of(row: Mapping[str, Any], order: Order) -> tuple[Any, ...]:
+    """Return a row's sort key."""
+    return tuple(row[column.name] for column in order.columns)
 
 
 @dataclass(slots=True)

@@ -2,13 +2,18 @@
 
 import threading
 
+import pytest
+
+from app import db
+from app.domain.ids import new_id
+from app.store import participants
+from app.store.pages import Page
 from tests.api.client import Caller, error_of, new_caller, walk
 
-ROWS = 1200
 
-
-def test_rows_that_stay_appear_exactly_once_while_others_come_and_go(api: Caller) -> None:
-    for start in range(0, ROWS, 400):
+@pytest.mark.parametrize("rows", [1_200, pytest.param(10_000, marks=pytest.mark.nightly)])
+def test_rows_that_stay_appear_exactly_once_while_others_come_and_go(api: Caller, rows: int) -> None:
+    for start in range(0, rows, 400):
         people = [{"external_id": f"stay-{number:05}"} for number in range(start, start + 400)]
         api.post("/v1/participants/batch", {"participants": people})
     other = Caller(api.http.application.test_client(), api.organization_id, api.key)
@@ -19,7 +24,9 @@ def test_rows_that_stay_appear_exactly_once_while_others_come_and_go(api: Caller
         while not stop.is_set():
             number += 1
             other.post("/v1/participants", {"external_id": f"come-{number:05}"})
-            other.post("/v1/participants", {"external_id": f"stay-{number:05}x"})
+            made = other.post("/v1/participants", {"external_id": f"stay-{number:05}x"})
+            if number % 2:
+                _remove(made.json["id"])
 
     writer = threading.Thread(target=disturb)
     writer.start()
@@ -33,10 +40,46 @@ def test_rows_that_stay_appear_exactly_once_while_others_come_and_go(api: Caller
             found = [row["external_id"] for row in walk(api, "/v1/participants", limit=37, **query)]
             stayed = [name for name in found if name.startswith("stay-") and not name.endswith("x")]
             assert len(found) == len(set(found))
-            assert len(stayed) == ROWS
+            assert len(stayed) == rows
     finally:
         stop.set()
         writer.join()
+
+
+def _remove(participant_id: str) -> None:
+    """Take a row away altogether, which no request does: participants are erased, and stay."""
+    with db.transaction() as c:
+        c.execute("DELETE FROM participants WHERE id = %s", (participant_id,))
+
+
+@pytest.mark.parametrize("text", ["q", "Q", "zq", "-7", "7", "nobody", "row-1", "ß"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_search_finds_each_row_once_however_little_a_page_may_read(
+    api: Caller, owner_connection: db.Connection, monkeypatch: pytest.MonkeyPatch, text: str, indexed: bool
+) -> None:
+    c = owner_connection
+    if not indexed:
+        c.execute("DROP INDEX IF EXISTS participants_search")
+    names = [f"row-{number}" + ("-ZQ" if number % 40 == 0 else "") for number in range(120)]
+    rows = [{"id": str(new_id()), "external_id": name, "status": "ACTIVE"} for name in names]
+    participants.insert(c, api.organization_id, rows, db.read_clock(c))
+    monkeypatch.setattr(participants, "NEAR_ROWS", 10)
+    monkeypatch.setattr(participants, "SCANNED_ROWS", 10)
+    for sort_by, descending in (("created_at", True), ("external_id", False), ("status", True)):
+        order = participants.order(sort_by, descending=descending)
+        found: list[str] = []
+        page = Page(7)
+        while True:
+            read = participants.page(
+                c, api.organization_id, order, page, external_id=None, program_id=None, status=None,
+                search=text, window=(None, None),
+            )
+            assert len(read.rows) <= page.limit
+            found += [row["external_id"] for row in read.rows]
+            if read.next is None:
+                break
+            page = Page(7, read.next)
+        assert sorted(found) == sorted(name for name in names if text.lower() in name.lower())
 
 
 def test_a_cursor_is_refused_under_other_filters_order_list_or_organization(api: Caller) -> None:
