@@ -16,7 +16,7 @@ from app.domain.errors import NotFound
 from app.domain.ids import posting_id
 from app.domain.names import OwnerType
 from app.store import participants
-from app.store.pages import Column, Order, Page, Slice, cut
+from app.store.pages import Column, Order, Page, Slice
 
 _TAG = "Journal"
 _ORDER = Order((Column("e.id", "id", "uuid"),))
@@ -55,6 +55,11 @@ def _posting_view(entry: Mapping[str, Any], posting: Mapping[str, Any]) -> dict[
 @route(
     "GET", "/v1/journal-entries", summary="List journal entries", tag=_TAG, query=models.JournalQuery,
     responses={200: models.JournalEntryList},
+    description=(
+        "Newest first. A page that is filtered by program, rule, asset, action type, bucket or amount alone "
+        "looks at 100,000 entries at most: where these are rare it may be short, even empty, while "
+        "`has_more` says that there is more to look at."
+    ),
 )
 def list_journal_entries(request: Request) -> Reply:
     """List entries with their postings, newest first."""
@@ -73,9 +78,8 @@ def list_journal_entries(request: Request) -> Reply:
             if unknown:
                 return Slice([], None)
             after = None if page.after is None else page.after[0]
-            return cut(
-                journal.page(c, request.organization_id, wanted, after, page.limit + 1), _ORDER, page.limit
-            )
+            rows, last = journal.page(c, request.organization_id, wanted, after, page.limit)
+            return Slice(rows, None if last is None else (last,))
 
         return listing(request, _ORDER, fetch, entry_view)
 

@@ -58,6 +58,14 @@ class JournalFilter:
     reference_id: str | None = None
 
     @property
+    def walks_the_journal(self) -> bool:
+        """Whether no index leads to the entries: it would cost every posting, for lists that few ask for."""
+        others = (self.program_id, self.rule_id, self.asset_id, self.action_type)
+        return self.owner_id is None and self.event_id is None and self.reference_id is None and (
+            self.on_postings or any(value is not None for value in others)
+        )
+
+    @property
     def on_postings(self) -> bool:
         """Whether postings decide."""
         return any(value is not None for value in (self.bucket, self.min_amount, self.max_amount))
@@ -71,12 +79,24 @@ class JournalFilter:
         )
 
 
+# How many entries a page looks at where no index leads to them: the first step fills a page of what is
+# frequent, and what is rare is looked for up to the last one, some tenth of a second, then the page ends.
+SCANS = (2_000, 100_000)
+
+_NTH = """
+SELECT e.id FROM journal_entries e WHERE {where} ORDER BY e.id DESC OFFSET %(scan)s LIMIT 1
+"""
+
+
 def page(
     c: Connection, organization_id: UUID, wanted: JournalFilter, after: UUID | None, limit: int
-) -> list[dict[str, Any]]:
-    """Return up to `limit` entries, newest first, each with its `postings`; `after` is the last id before."""
+) -> tuple[list[dict[str, Any]], UUID | None]:
+    """Return up to `limit` entries, newest first, each with its `postings`, and after which id to go on.
+
+    `after` is where the page before ended. A page may be short, even empty, and still go on: see SCANS.
+    """
     values: dict[str, Any] = {
-        "organization_id": organization_id, "limit": limit, "program_id": wanted.program_id,
+        "organization_id": organization_id, "limit": limit + 1, "program_id": wanted.program_id,
         "rule_id": wanted.rule_id, "asset_id": wanted.asset_id, "owner_id": wanted.owner_id,
         "bucket": wanted.bucket, "min_amount": wanted.min_amount, "max_amount": wanted.max_amount,
         "action_type": wanted.action_type, "reference_id": wanted.reference_id, "after": after,
@@ -87,7 +107,7 @@ def page(
         if values[name] is not None:
             where.append(f"e.{name} = %({name})s")
     if wanted.event_id is not None and not _by_event(c, wanted.event_id, values, where):
-        return []
+        return [], None
     common = []
     if wanted.reference_id is not None:
         common.append(_refs(bounds))
@@ -100,10 +120,27 @@ def page(
             "EXISTS (SELECT 1 FROM postings p WHERE p.organization_id = e.organization_id"
             f" AND p.entry_id = e.id AND {' AND '.join(_on_posting(wanted))})"
         )
-    sql = f"{_ENTRY} WHERE {' AND '.join(where)} ORDER BY e.id DESC LIMIT %(limit)s"
-    if common:
-        sql = f"WITH {', '.join(common)} {sql}"
-    return _with_postings(c, organization_id, c.execute(sql, values).fetchall())
+    rows: list[dict[str, Any]] = []
+    floor: UUID | None = None
+    for scan in SCANS if wanted.walks_the_journal else (None,):
+        floor = None if scan is None else _floor(c, bounds, {**values, "scan": scan})
+        deep = where if floor is None else [*where, "e.id >= %(floor)s"]
+        sql = f"{_ENTRY} WHERE {' AND '.join(deep)} ORDER BY e.id DESC LIMIT %(limit)s"
+        if common:
+            sql = f"WITH {', '.join(common)} {sql}"
+        rows = c.execute(sql, {**values, "floor": floor}).fetchall()
+        if floor is None or len(rows) > limit:
+            break
+    if len(rows) > limit:
+        floor = rows[limit - 1]["id"]
+    return _with_postings(c, organization_id, rows[:limit]), floor
+
+
+def _floor(c: Connection, bounds: Sequence[str], values: dict[str, Any]) -> UUID | None:
+    """Return the id of the last entry that a scan looks at; None where it reaches the journal's beginning."""
+    where = ["e.organization_id = %(organization_id)s", *(f"e.id {bound}" for bound in bounds)]
+    row = c.execute(_NTH.replace("{where}", " AND ".join(where)), values).fetchone()
+    return None if row is None else row["id"]
 
 
 def get(c: Connection, organization_id: UUID, entry_id: UUID) -> dict[str, Any] | None:

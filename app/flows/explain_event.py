@@ -67,7 +67,7 @@ def _explained(c: Connection, row: dict[str, Any]) -> EventExplained:
         return EventExplained(row, ruleset, None, {})
     stored = [unpacked(packed) for packed in row["evaluations"] or ()]
     decision = explain(_event(row), ruleset, row["decided_at"], row["inputs"] or {}, stored)
-    rows = journal.page(c, organization_id, JournalFilter(event_id=row["id"]), None, ENTRIES_MAX)
+    rows, _ = journal.page(c, organization_id, JournalFilter(event_id=row["id"]), None, ENTRIES_MAX)
     entries = {entry["id"]: entry for entry in reversed(rows)}
     decision.mismatches += _unfitting_entries(ruleset, stored, entries)
     return EventExplained(row, ruleset, decision, entries)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.book import journal
 from tests.api.client import ABSENT, error_of, walk
 from tests.api_balances.conftest import Shop
 
@@ -187,3 +188,25 @@ def test_a_cursor_belongs_to_its_filters(busy: Shop) -> None:
     cursor = busy.api.get("/v1/journal-entries", limit=1).json["pagination"]["next_cursor"]
     answer = busy.api.get("/v1/journal-entries", limit=1, cursor=cursor, action_type="HOLD")
     error_of(answer, 400, "invalid_request")
+
+
+@pytest.mark.parametrize("filters", [
+    {"action_type": "FORFEIT"}, {"min_amount": "90"}, {"bucket": "HELD"}, {"rule_id": ABSENT},
+])
+def test_a_page_looks_at_a_bounded_part_of_the_journal_and_the_next_goes_on(
+    busy: Shop, filters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/journal-entries"
+    whole = [row["id"] for row in walk(busy.api, path, **filters)]
+    monkeypatch.setattr(journal, "SCANS", (1, 2))
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = busy.api.get(path, **filters, **cursor).json
+        pages.append([row["id"] for row in page["data"]])
+        if not page["pagination"]["has_more"]:
+            break
+        cursor = {"cursor": page["pagination"]["next_cursor"]}
+    assert [one for page in pages for one in page] == whole
+    assert len(pages) > 2
+    assert all(len(page) <= 3 for page in pages)
