@@ -239,7 +239,7 @@ class RuleDay(Answer):
     """What became of one rule on one day (UTC).
 
     evaluated = matched + not_matched + skipped_outside_time_window + skipped_stopped_by_rule + skipped_error
-    + skipped_timeout. Of those matched, `failed` ended their event and `skipped_budget_exceeded` did not issue.
+    + skipped_timeout. Of those matched, `failed` ended their event, `skipped_budget_exceeded` did not issue.
     """
 
     day: Annotated[str, Field(description="A date, such as 2026-03-01.")]
