@@ -22,6 +22,7 @@ from tests.book.conftest import CONNECTIONS, Shop, seal_everything, violations
 
 SPENDS = 2000
 HASH = bytes(32)
+NIGHTLY = pytest.mark.nightly
 
 
 @pytest.fixture
@@ -87,9 +88,14 @@ def test_a_balance_is_never_spent_twice(
     assert violations() == {}
 
 
-def test_a_wallet_is_never_drawn_below_zero(funded_shop: Shop, crowd: ThreadPoolExecutor) -> None:
-    place = funded_shop
-    place.api.post(f"/v1/programs/{place.program}/assets/{place.asset}/fund", {"amount": "100"})
+@pytest.mark.parametrize(("funds", "draws", "seed"), [
+    (100, 300, 1), *(pytest.param(700, SPENDS, seed, marks=NIGHTLY) for seed in (1, 2, 3))
+])
+def test_a_wallet_is_never_drawn_below_zero(
+    funded_shop: Shop, crowd: ThreadPoolExecutor, funds: int, draws: int, seed: int
+) -> None:
+    place, dice = funded_shop, random.Random(seed)
+    place.api.post(f"/v1/programs/{place.program}/assets/{place.asset}/fund", {"amount": str(funds)})
     people = [UUID(place.api.participant(f"p{number}")) for number in range(20)]
 
     def job(person: UUID) -> Callable[[], object]:
@@ -102,8 +108,8 @@ def test_a_wallet_is_never_drawn_below_zero(funded_shop: Shop, crowd: ThreadPool
 
         return run
 
-    found = outcomes(crowd, [job(people[number % 20]) for number in range(300)])
-    assert found == {"done": 100, "insufficient_funds": 200}
+    found = outcomes(crowd, [job(dice.choice(people)) for _ in range(draws)])
+    assert found == {"done": funds, "insufficient_funds": draws - funds}
     wallet = place.api.get(f"/v1/programs/{place.program}/balance").json["data"][0]
     assert wallet["available"] == "0.00"
     assert violations() == {}
@@ -131,10 +137,16 @@ def provisional(shop: Shop, amount: int, bucket: Bucket, reference: str) -> Call
     return run
 
 
+PAIRS = pytest.mark.parametrize(("pairs", "seed"), [
+    (40, 1), *(pytest.param(SPENDS // 2, seed, marks=NIGHTLY) for seed in (1, 2, 3))
+])
+
+
+@PAIRS
 def test_of_a_settle_and_a_void_only_one_finds_the_accrual(
-    lot_shop: Shop, crowd: ThreadPoolExecutor
+    lot_shop: Shop, crowd: ThreadPoolExecutor, pairs: int, seed: int
 ) -> None:
-    references = [f"auth-{number}" for number in range(40)]
+    references = [f"auth-{number}" for number in range(pairs)]
     for reference in references:
         provisional(lot_shop, 10, Bucket.HELD, reference)()
     jobs: list[Callable[[], object]] = []
@@ -142,23 +154,48 @@ def test_of_a_settle_and_a_void_only_one_finds_the_accrual(
         void = handling(lot_shop, Operation.VOID_HOLD, reference)
         jobs.append(provisional(lot_shop, 10, Bucket.AVAILABLE, reference))
         jobs.append(lambda void=void: hold.handle(call(lot_shop), void, None, HASH))
+    random.Random(seed).shuffle(jobs)
     found = outcomes(crowd, jobs)
     voided = found["done"] - len(references)
     assert found["insufficient_funds"] == len(references) - voided
     balance = lot_shop.balance()
     # A settle that comes after the void is a credit of its own, so the value arrives either way.
-    assert (balance["available"], balance["held"]) == ("400.00", "0.00")
+    assert (balance["available"], balance["held"]) == (f"{10 * pairs}.00", "0.00")
+    seal_everything()
     assert violations() == {}
 
 
-def test_a_hold_and_its_release_meet_in_any_order(lot_shop: Shop, crowd: ThreadPoolExecutor) -> None:
+@PAIRS
+def test_a_provisional_hold_and_its_settle_meet_in_any_order(
+    lot_shop: Shop, crowd: ThreadPoolExecutor, pairs: int, seed: int
+) -> None:
+    """A settle that comes first is a credit of its own, and what is held afterwards stays."""
+    jobs: list[Callable[[], object]] = []
+    for number in range(pairs):
+        jobs.append(provisional(lot_shop, 10, Bucket.HELD, f"auth-{number}"))
+        jobs.append(provisional(lot_shop, 8, Bucket.AVAILABLE, f"auth-{number}"))
+    random.Random(seed).shuffle(jobs)
+    assert outcomes(crowd, jobs) == {"done": 2 * pairs}
+    balance = lot_shop.balance()
+    assert balance["available"] == f"{8 * pairs}.00"
+    assert Decimal(balance["held"]) % 10 == 0
+    assert Decimal(balance["held"]) <= 10 * pairs
+    seal_everything()
+    assert violations() == {}
+
+
+@PAIRS
+def test_a_hold_and_its_release_meet_in_any_order(
+    lot_shop: Shop, crowd: ThreadPoolExecutor, pairs: int, seed: int
+) -> None:
     lot_shop.give("100")
     jobs: list[Callable[[], object]] = []
-    for number in range(100):
+    for number in range(pairs):
         take = handling(lot_shop, Operation.HOLD, f"trip-{number}", 3)
         give = handling(lot_shop, Operation.RELEASE, f"trip-{number}")
         jobs.append(lambda take=take: hold.handle(call(lot_shop), take, None, HASH))
         jobs.append(lambda give=give: hold.handle(call(lot_shop), give, None, HASH))
+    random.Random(seed).shuffle(jobs)
     assert set(outcomes(crowd, jobs)) <= {"done", InsufficientFunds.code}
     balance = lot_shop.balance()
     assert Decimal(balance["available"]) + Decimal(balance["held"]) == 100

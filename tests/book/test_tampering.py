@@ -118,16 +118,36 @@ def test_a_changed_text_is_named_and_an_erased_one_is_not(entries: list[str], ta
     assert violations() == {"texts": [f"entry {entries[1]}: its texts do not fit their hash"]}
 
 
+FORGED_LOT = """
+INSERT INTO lots (organization_id, id, account_id, entry_id, bucket, amount, remaining, created_at)
+SELECT organization_id, gen_random_uuid(), account_id, entry_id, bucket, 1000, 1000, created_at
+FROM lots WHERE amount = 3
+"""
+
+
 @pytest.mark.parametrize(("sql", "check"), [
     ("UPDATE accounts SET available = available + 1 WHERE owner_type = 'PARTICIPANT'", "balances"),
     ("UPDATE lots SET remaining = remaining - 1 WHERE remaining > 5", "lots"),
     ("UPDATE lot_movements SET amount = amount + 1 WHERE amount = 3", "lot_lineage"),
+    ("DELETE FROM lots WHERE amount = 3", "lots"), ("DELETE FROM lots WHERE amount = 3", "lot_lineage"),
+    (FORGED_LOT, "lots"), (FORGED_LOT, "lot_lineage"),
     ("UPDATE system_balances SET balance = 0", "system_balances"),
 ])
 def test_a_changed_state_is_named(entries: list[str], tamper: Tamper, sql: str, check: str) -> None:
     tamper(sql)
     assert check in violations()
     assert audit.run() > 0 or check == "system_balances"
+
+
+def test_a_forged_wallet_is_named(funded_shop: Shop, tamper: Tamper) -> None:
+    path = f"/v1/programs/{funded_shop.program}/assets/{funded_shop.asset}/fund"
+    assert funded_shop.api.post(path, {"amount": "100"}).status_code == 200
+    seal_everything()
+    assert violations() == {}
+    tamper("UPDATE accounts SET available = available + 50 WHERE owner_type = 'PROGRAM'")
+    (found,) = violations()["wallets"]
+    assert f"PROGRAM {funded_shop.program}" in found
+    assert "150" in found
 
 
 def test_the_application_may_not_change_the_journal(shop: Shop) -> None:
