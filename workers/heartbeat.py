@@ -1,4 +1,4 @@
-"""Tells the health check that a worker process is alive."""
+"""Tells the health check that a worker process is alive, and /metrics what it has counted."""
 
 import contextlib
 import threading
@@ -7,6 +7,7 @@ from typing import Any
 import dramatiq
 import redis
 
+from app.flows import rule_counts
 from app.queue import client
 
 KEY = "florin:heartbeat:worker"
@@ -34,5 +35,6 @@ class Heartbeat(dramatiq.Middleware):
             # Where Redis is away, the health check says so itself.
             with contextlib.suppress(redis.RedisError, OSError):
                 client().set(KEY, 1, ex=KEPT_SECONDS)
+                rule_counts.flush(client())
             if self._stop.wait(EVERY_SECONDS):
                 return

@@ -22,6 +22,7 @@ from redis import RedisError
 from app.api.measures import BUCKETS_SECONDS, HASH
 from app.api.routing import Reply, Request, route
 from app.db import connection
+from app.domain.names import EvaluationStatus
 from app.flows.backlog import DEPTH_KEY
 from app.observe import COUNTS
 from app.queue import client
@@ -29,6 +30,10 @@ from app.store import vitals
 
 RESCUES_KEY = "florin:sweeper_rescues"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# What an alarm may stand on is there before it first happens.
+_FROM_THE_START = {
+    "invariant_violations": 0, **{f"rule_evaluations|{status}": 0 for status in EvaluationStatus},
+}
 
 
 class _Collector:
@@ -63,7 +68,7 @@ def _of_redis() -> Iterator[Metric]:
     rescues = int(redis.get(RESCUES_KEY) or 0)
     yield CounterMetricFamily("florin_sweeper_rescues", "Partitions that the sweeper rang.", value=rescues)
     named: dict[str, dict[str, int]] = defaultdict(dict)
-    for field, number in {"invariant_violations": 0, **counts}.items():
+    for field, number in {**_FROM_THE_START, **counts}.items():
         name, _, outcome = field.partition("|")
         named[name][outcome] = number
     for name, outcomes in sorted(named.items()):

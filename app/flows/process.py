@@ -17,7 +17,7 @@ from app.domain.names import EventErrorCode, EventStatus
 from app.engine.decide import Decision, decide
 from app.engine.ruleset import Ruleset
 from app.engine.state import NeedsMore
-from app.flows import record, rulesets
+from app.flows import record, rule_counts, rulesets
 from app.flows.gather import Extras, Gathered, Wanted, gather
 from app.store import inbox, leases, snapshot
 from app.store.leases import Lease
@@ -107,6 +107,7 @@ def batch(
                 inbox.unblock(c, tried)
             if not left:
                 leases.clear(c, partition)
+    rule_counts.note(decisions)
     return left
 
 
