@@ -5,13 +5,13 @@ carry them. The caller holds the locks of the owners; balances are written as wh
 differences.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from app.domain.json import dumps
 from app.domain.names import Bucket, OwnerType
 from app.ledger.accounts import Account, Lot
 from app.ledger.chain import text_hash
@@ -88,19 +88,19 @@ def write(
         return
     usual = _usual(entries)
     c.execute(_ENTRIES, {
-        "entries": _json(_entry_rows(entries, usual, now)), "postings": _json(_posting_rows(entries, usual)),
-        "accounts": _json([_account_row(each, usual) for each in accounts]), **usual._asdict(), "now": now,
+        "entries": dumps(_entry_rows(entries, usual, now)), "postings": dumps(_posting_rows(entries, usual)),
+        "accounts": dumps([_account_row(each, usual) for each in accounts]), **usual._asdict(), "now": now,
     })
     lot_rows = [_lot_row(each) for each in lots]
     if lot_rows:
-        c.execute(_LOTS, {"lots": _json(lot_rows)})
+        c.execute(_LOTS, {"lots": dumps(lot_rows)})
     movement_rows = [
         {"o": m.organization_id.hex, "e": m.entry_id.hex, "l": m.line, "i": m.lot_id.hex, "k": m.kind,
          "m": str(m.amount)}
         for m in movements
     ]
     if movement_rows:
-        c.execute(_MOVEMENTS, {"movements": _json(movement_rows)})
+        c.execute(_MOVEMENTS, {"movements": dumps(movement_rows)})
 
 
 def write_plans(c: Executes, plans: Sequence[Plan], now: datetime) -> None:
@@ -112,9 +112,6 @@ def write_plans(c: Executes, plans: Sequence[Plan], now: datetime) -> None:
         c, [entry for plan in plans for entry in plan.entries], accounts.values(), lots.values(),
         [movement for plan in plans for movement in plan.movements], now,
     )
-
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class _Usual(NamedTuple):

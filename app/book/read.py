@@ -3,7 +3,6 @@
 `start_…` and `read_…` are the two halves of one query, for use in a pipeline.
 """
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -12,14 +11,21 @@ from typing import Any
 from uuid import UUID
 
 from app.db import Connection
+from app.domain.ids import id_of
+from app.domain.json import dumps
 from app.domain.names import Bucket, OwnerType
 from app.ledger.accounts import Account, AccountKey, Lot
 
+_OWNER_TYPES = {kind.value: kind for kind in OwnerType}
+
+ACCOUNT_COLUMNS = """a.organization_id::text AS organization_id, a.id, a.owner_type,
+    a.owner_id::text AS owner_id, a.asset_id::text AS asset_id, a.available, a.held, a.deferred,
+    a.overdrawn"""
+
 # OFFSET 0 keeps each key a look-up of its own in the index. As a plain join, with the hundred rows that the
 # planner expects of a JSON parameter, it scans the whole table until that has some twenty thousand rows.
-_ACCOUNTS = """
-SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
-    a.overdrawn
+_ACCOUNTS = f"""
+SELECT {ACCOUNT_COLUMNS}
 FROM jsonb_to_recordset(%(keys)s::jsonb) AS k(o uuid, w uuid, a uuid)
 CROSS JOIN LATERAL (SELECT * FROM accounts a
     WHERE a.organization_id = k.o AND a.owner_id = k.w AND a.asset_id = k.a AND a.id > 0 OFFSET 0) a
@@ -27,9 +33,8 @@ CROSS JOIN LATERAL (SELECT * FROM accounts a
 
 # No condition on the number: the system's accounts belong to the organization, which is never asked for here,
 # and with one the planner takes the primary key, which is every account of the organization.
-_OF_OWNERS = """
-SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
-    a.overdrawn
+_OF_OWNERS = f"""
+SELECT {ACCOUNT_COLUMNS}
 FROM jsonb_to_recordset(%(owners)s::jsonb) AS k(o uuid, w uuid)
 CROSS JOIN LATERAL (SELECT * FROM accounts a
     WHERE a.organization_id = k.o AND a.owner_id = k.w OFFSET 0) a
@@ -71,9 +76,8 @@ SELECT lot_id, -amount AS amount FROM lot_movements
 WHERE organization_id = %(organization_id)s AND entry_id = %(entry_id)s AND kind = 'CONSUMED' ORDER BY line
 """
 
-_BY_NUMBER = """
-SELECT a.organization_id, a.id, a.owner_type, a.owner_id, a.asset_id, a.available, a.held, a.deferred,
-    a.overdrawn
+_BY_NUMBER = f"""
+SELECT {ACCOUNT_COLUMNS}
 FROM accounts a WHERE a.organization_id = %(organization_id)s AND a.id = %(account_id)s
 """
 
@@ -92,19 +96,19 @@ def start_accounts(c: Connection, keys: Collection[AccountKey]) -> Any:
 
 def start_accounts_of(c: Connection, owners: Iterable[tuple[UUID, UUID]]) -> Any:
     """Start the query of all accounts of owners (organization and id); finish with `read_accounts`."""
-    return c.execute(_OF_OWNERS, {"owners": json.dumps([{"o": o.hex, "w": w.hex} for o, w in owners])})
+    return c.execute(_OF_OWNERS, {"owners": dumps([{"o": o.hex, "w": w.hex} for o, w in owners])})
 
 
 def read_accounts(cursor: Any) -> dict[AccountKey, Account]:
     """Finish a query of accounts."""
-    found = [
-        Account(
-            row["organization_id"], row["id"], OwnerType(row["owner_type"]), row["owner_id"], row["asset_id"],
+    found = {}
+    for row in cursor.fetchall():
+        key = AccountKey(id_of(row["organization_id"]), id_of(row["owner_id"]), id_of(row["asset_id"]))
+        found[key] = Account(
+            key.organization_id, row["id"], _OWNER_TYPES[row["owner_type"]], key.owner_id, key.asset_id,
             row["available"], row["held"], row["deferred"], row["overdrawn"],
         )
-        for row in cursor.fetchall()
-    ]
-    return {account.key: account for account in found}
+    return found
 
 
 def start_lots(c: Connection, keys: Collection[AccountKey], first: int | None = None) -> Any:
@@ -159,7 +163,7 @@ def due(
 def start_due(c: Connection, found: Iterable[Account], now: datetime) -> Any:
     """Start the query of `due`."""
     rows = [{"o": account.organization_id.hex, "i": account.id} for account in found]
-    return c.execute(_DUE, {"accounts": json.dumps(rows), "now": now})
+    return c.execute(_DUE, {"accounts": dumps(rows), "now": now})
 
 
 def read_due(cursor: Any) -> dict[AccountKey, dict[Bucket, Decimal]]:
@@ -195,4 +199,4 @@ def lot_of(row: dict[str, Any]) -> Lot:
 
 
 def _keys(keys: Collection[AccountKey]) -> str:
-    return json.dumps([{"o": o.hex, "w": w.hex, "a": a.hex} for o, w, a in keys])
+    return dumps([{"o": o.hex, "w": w.hex, "a": a.hex} for o, w, a in keys])

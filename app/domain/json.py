@@ -1,4 +1,8 @@
-"""JSON with exact numbers: what has a fraction is read as a decimal and written back digit by digit."""
+"""JSON with exact numbers: what has a fraction is read as a decimal and written back digit by digit.
+
+Writing is left to orjson, which takes a twentieth of the standard encoder's time (a batch of decisions is two
+kilobytes an event). Reading is not: it knows no decimals.
+"""
 
 import json
 import re
@@ -7,6 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from app.domain.instants import format_instant
 
@@ -25,9 +31,38 @@ def loads(text: str | bytes) -> Any:
     return _decoder.decode(text)
 
 
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 def dumps(value: Any) -> str:
-    """Write compact JSON: decimals as numbers in plain notation, ids and instants as the API's texts."""
-    return _Encoder().encode(value)
+    """Write compact JSON: decimals as numbers in plain notation, ids and instants as the API's texts.
+
+    Raises ValueError for a decimal that is no number, TypeError for what JSON has no form for.
+    """
+    try:
+        return orjson.dumps(value, _other, _OPTIONS).decode()
+    except orjson.JSONEncodeError as error:
+        if isinstance(error.__cause__, ValueError):
+            raise error.__cause__ from None
+        # Whole numbers beyond 64 bits, and half characters, which are refused where they are used.
+        return _Exact().encode(value)
+
+
+def _other(value: Any) -> Any:
+    """Give the encoder what it does not know as something that it does."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(_digits(value))
+    if isinstance(value, datetime):
+        return format_instant(value)
+    if isinstance(value, tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _digits(value: Decimal) -> str:
+    if not value.is_finite():
+        raise ValueError(f"{value} is not JSON")
+    return f"{value:f}"
 
 
 # Marks the places of decimals until their digits are put in; unguessable, so that no data can pose as one.
@@ -35,23 +70,16 @@ _MARK = secrets.token_hex(8)
 _PLACE = re.compile(f'"{_MARK}([0-9.+-]+)"')
 
 
-class _Encoder(json.JSONEncoder):
-    """The standard encoder, with decimals put in as the digits they are."""
+class _Exact(json.JSONEncoder):
+    """The standard encoder, with decimals put in as the digits they are: slow, and without bounds."""
 
     def __init__(self) -> None:
         super().__init__(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        self._met_decimal = False
 
     def encode(self, o: Any) -> str:
-        text = super().encode(o)
-        return _PLACE.sub(r"\1", text) if self._met_decimal else text
+        return _PLACE.sub(r"\1", super().encode(o))
 
     def default(self, o: Any) -> Any:
-        if isinstance(o, Decimal):
-            self._met_decimal = True
-            return f"{_MARK}{o:f}"
         if isinstance(o, UUID):
             return str(o)
-        if isinstance(o, datetime):
-            return format_instant(o)
-        return super().default(o)
+        return f"{_MARK}{_digits(o)}" if isinstance(o, Decimal) else _other(o)
