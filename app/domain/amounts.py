@@ -13,6 +13,7 @@ _COUNTER = Context(prec=COUNTER_DIGITS_MAX, traps=[Inexact, InvalidOperation])
 
 ZERO = Decimal(0)
 _QUANTA = tuple(Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1))
+_ZEROS = tuple(f"{quantum * 0:f}" for quantum in _QUANTA)
 _PLAIN = re.compile(r"[+-]?\d{1,60}(\.\d{1,60})?", re.ASCII)
 
 
@@ -63,6 +64,8 @@ def add_to_counter(value: Decimal, step: Decimal) -> Decimal:
 
 def fits_scale(value: Decimal, scale: int) -> bool:
     """Say whether `value` needs no more than `scale` decimal places; trailing zeros do not count."""
+    if value.same_quantum(_QUANTA[scale]):
+        return True
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int):
         return False
@@ -79,6 +82,8 @@ def fits_scale(value: Decimal, scale: int) -> bool:
 
 def format_amount(value: Decimal, scale: int) -> str:
     """Print an amount with exactly `scale` decimals in plain notation; the value must fit."""
+    if not value:
+        return _ZEROS[scale]
     return format(value.quantize(_QUANTA[scale], None, EXACT), "f")
 
 

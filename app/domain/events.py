@@ -1,6 +1,5 @@
 """Events as values: what a client submits, what is answered, and what a worker reads."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
 from typing import Any
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from app.domain.instants import format_instant
 from app.domain.names import EventStatus, EventType
+from app.domain.values import value
 
 EVENT_DATA_BYTES_MAX = 64 * 1024
 EVENT_DATA_DEPTH_MAX = 32
@@ -18,7 +18,7 @@ CHAIN_DEPTH_MAX = 10
 _ALL_DIGITS = Context(prec=400)  # More than any number that is accepted has; the default would round.
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submission:
     """One event as a client sent it, its shape already checked; exactly one of the identities is given."""
 
@@ -32,7 +32,7 @@ class Submission:
     recipient_external_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     """The answer to an accepted submission; `replayed` where the event existed before."""
 
@@ -46,7 +46,7 @@ class Accepted:
     replayed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SystemEvent:
     """An event that the system makes itself; `key` is unique in its program among SYSTEM events."""
 
@@ -62,7 +62,7 @@ class SystemEvent:
     automation_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """An event as a worker decides it. `owner_id` is whose order it keeps: participant, group or program."""
 

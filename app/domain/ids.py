@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +37,16 @@ def partition_of(owner_id: UUID) -> int:
 def account_owner_of_organization(organization_id: UUID) -> UUID:
     """Return the owner id that the system accounts of an organization carry."""
     return organization_id
+
+
+@lru_cache(maxsize=16_384)
+def id_of(text: str) -> UUID:
+    """Return the id that a text of 36 characters names: the same object for the same text, while it is fresh.
+
+    The main path meets an id several times: in the event, the owner, the account. Making one takes ten times
+    as long as finding it here, and a dict that is asked for the very object it holds need not compare.
+    """
+    return UUID(text)
 
 
 class TimeOrdered:

@@ -53,7 +53,8 @@ def run(scope: Scope, action: CompiledAsset, owner: Owner) -> Recorded:
         raise refusal(error) from None
     if plan is None:
         return recorded | ZERO_AMOUNT
-    recorded["amount"] = format_amount(plan.amount, asset.scale)
+    if plan.amount is not amount:
+        recorded["amount"] = format_amount(plan.amount, asset.scale)
     if isinstance(action.action, a.Credit) and not budgets.charge(scope, asset, plan):
         return recorded | BUDGET_EXCEEDED
     scope.draft.move(owner, asset, plan)

@@ -5,7 +5,7 @@ input or output; what it returns is written down by app/flows/process.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from app.domain.actions import action_type, blocked_while_inactive
 from app.domain.events import CHAIN_DEPTH_MAX, Event
@@ -17,6 +17,7 @@ from app.domain.names import (
     OwnerType,
     SkipReason,
 )
+from app.domain.values import value
 from app.engine import asset_actions, emit_actions, qualify, state_actions
 from app.engine.cel import CelBudgetError, CelError, CelEvaluationError
 from app.engine.compiled import CompiledAction, CompiledAsset, CompiledBroadcast, CompiledSchedule
@@ -28,7 +29,7 @@ from app.engine.targets import resolve
 from app.engine.variables import Inputs, activation, inputs_of
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What was decided about an event; a FAILED one has no draft: nothing of it is kept but this."""
 
@@ -139,7 +140,8 @@ def _run(scope: Scope, action: CompiledAction) -> dict[str, object]:
         recorded = emit_actions.schedule(scope, action, owner)
     else:
         recorded = state_actions.run(scope, action, owner)
-    if owner.id != scope.event.participant_id:
+    person = scope.event.participant_id
+    if owner.id is not person and owner.id != person:
         recorded["target"] = {"type": owner.kind.value, "id": str(owner.id)}
     return recorded
 

@@ -17,6 +17,7 @@ from app.domain.assets import Asset
 from app.domain.durations import parse_duration
 from app.domain.names import OwnerType, StateOperation, StateType
 from app.domain.tiers import TierReason
+from app.domain.values import value
 from app.ledger.accounts import Account
 from app.ledger.entries import Plan
 
@@ -28,7 +29,7 @@ def _empty() -> Mapping[str, Any]:
     return EMPTY
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Counter:
     """A counter as stored; `reset_after` is a Go duration, `reset_at` when its clock started."""
 
@@ -47,7 +48,7 @@ class Counter:
         return now - self.reset_at > parse_duration(self.reset_after)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TierState:
     """The level of an owner in one tier of the program."""
 
@@ -58,7 +59,7 @@ class TierState:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Owner:
     """A participant, group or program with its state, as the snapshot found it."""
 
@@ -91,7 +92,7 @@ def with_state(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BudgetState:
     """What a rule has issued of an asset since the budget's last reset."""
 
@@ -99,7 +100,7 @@ class BudgetState:
     next_reset_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StateChange:
     """One line of state history; values are as the API prints them."""
 
@@ -164,7 +165,7 @@ class World:
         return None if found is None else self.find(found)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moved:
     """One operation on value: whose, of what, and its plan; the webhook messages are made from it."""
 
@@ -173,7 +174,7 @@ class Moved:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TierChange:
     """An owner changed its level of a tier; None is the base. None twice: only its period began.
 
@@ -189,7 +190,7 @@ class TierChange:
     checks_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Emission:
     """An event to happen later (a participant's, a group's, the program's), or one for every participant."""
 
@@ -217,11 +218,13 @@ class Draft:
 
     def owner(self, owner_id: UUID) -> Owner:
         """Return an owner with what this event changed so far."""
-        return self.owners.get(owner_id) or self.world.owner(owner_id)
+        changed = self.owners.get(owner_id) if self.owners else None
+        return changed or self.world.owner(owner_id)
 
     def account(self, key: AccountKey) -> Account | None:
         """Return a balance with what this event changed so far, None where there is no account yet."""
-        return self.accounts.get(key) or self.world.accounts.get(key)
+        changed = self.accounts.get(key) if self.accounts else None
+        return changed or self.world.accounts.get(key)
 
     def budget(self, key: BudgetKey) -> BudgetState | None:
         """Return a budget's state, None where the rule has lost it since this version."""

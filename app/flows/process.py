@@ -129,7 +129,7 @@ def _decide_all(
     left: list[Event] = []
     leaving: set[UUID] = set()
     for event in events:
-        if event.owner_id in leaving:
+        if leaving and event.owner_id in leaving:
             left.append(event)
             continue
         if plans.statuses[event.program_id] == "ARCHIVED":

@@ -90,10 +90,11 @@ def _messages(gathered: Gathered, decided: list[Decision], ids: TimeOrdered) -> 
     sequence = {owner: marks.webhook_sequence for owner, marks in gathered.marks.items()}
 
     def number(owner_id: UUID | None) -> int | None:
-        if owner_id is None or owner_id not in sequence:
+        last = None if owner_id is None else sequence.get(owner_id)
+        if owner_id is None or last is None:
             return None
-        sequence[owner_id] += 1
-        return sequence[owner_id]
+        sequence[owner_id] = last + 1
+        return last + 1
 
     messages: list[Message] = []
     for one in decided:

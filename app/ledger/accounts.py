@@ -3,7 +3,6 @@
 What happens to them is written in the modules named for the operations; SQL knows them through app/book.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from uuid import UUID
 
 from app.domain.amounts import EXACT, ZERO
 from app.domain.names import Bucket, OwnerType
+from app.domain.values import value
 
 
 class AccountKey(NamedTuple):
@@ -30,7 +30,7 @@ class LotsNotLoaded(Exception):
         super().__init__(f"lots of account {key} are not loaded")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lot:
     """A parcel of value of a LOT asset; one credit makes one lot."""
 
@@ -84,7 +84,7 @@ def fifo(lot: Lot) -> tuple[datetime, UUID]:
     return lot.created_at, lot.id
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Account:
     """One owner's balance of one asset.
 

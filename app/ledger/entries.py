@@ -1,6 +1,5 @@
 """What a plan consists of: journal entries with their postings, the lots' movements, and the new balances."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -8,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.domain.names import Bucket, EntryType
+from app.domain.values import value
 from app.ledger.accounts import Account, AccountKey, Lot
 
 LINES_MAX = 255  # The last byte of a posting's id counts the lines of its entry.
@@ -53,7 +53,7 @@ class Cause(NamedTuple):
     api_key_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """A journal entry; its postings sum to zero."""
 
@@ -78,7 +78,7 @@ class Part(NamedTuple):
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settlement:
     """What a settle resolved: the value held before, and the settled amount less it (decision E6)."""
 
@@ -86,7 +86,7 @@ class Settlement:
     delta: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Announcement:
     """Lots that expired or matured in one entry, for the SYSTEM event and the webhook (decision C14)."""
 
@@ -97,7 +97,7 @@ class Announcement:
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """The outcome of one operation: rows to write, and what to tell.
 

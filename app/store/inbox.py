@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 from app.db import Connection
 from app.domain.events import Event
+from app.domain.ids import id_of
 from app.domain.names import EventType
 
+_TYPES = {kind.value: kind for kind in EventType}
 WINDOW = 1_000  # Inbox rows looked at in one claim, so that blocked owners cannot make a claim long.
 
 # The window is cut first and filtered after, so that the scan is bounded whatever is blocked.
@@ -15,9 +17,10 @@ WITH w AS MATERIALIZED (
     SELECT * FROM inbox WHERE partition = %(partition)s AND position > %(after)s
     ORDER BY position LIMIT %(window)s
 )
-SELECT w.position, w.attempts, w.owner_id, e.organization_id, e.seq, e.id, e.program_id, e.event_type,
-    e.participant_id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key, e.event_timestamp,
-    e.created_at, e.event_data, e.depth, (SELECT count(*) FROM w) AS seen
+SELECT w.position, w.attempts, NULLIF(w.owner_id, e.participant_id) AS owner_id,
+    e.organization_id::text AS organization_id, e.seq, e.id, e.program_id::text AS program_id, e.event_type,
+    e.participant_id::text AS participant_id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key,
+    e.event_timestamp, e.created_at, e.event_data, e.depth, (SELECT count(*) FROM w) AS seen
 FROM (SELECT * FROM w
       WHERE NOT EXISTS (SELECT 1 FROM blocked_owners b
           WHERE b.owner_id = w.owner_id AND b.until > (SELECT read_clock()))
@@ -54,11 +57,13 @@ def read_claim(cursor: Any, limit: int) -> Claimed:
 
 
 def _event(row: dict[str, Any]) -> Event:
+    person = row["participant_id"]
+    participant_id = None if person is None else id_of(person)
     return Event(
-        row["organization_id"], row["seq"], row["id"], row["program_id"], EventType(row["event_type"]),
-        row["participant_id"], row["group_id"], row["recipient_id"], row["external_id"],
+        id_of(row["organization_id"]), row["seq"], row["id"], id_of(row["program_id"]),
+        _TYPES[row["event_type"]], participant_id, row["group_id"], row["recipient_id"], row["external_id"],
         row["idempotency_key"], row["event_timestamp"], row["created_at"], row["event_data"], row["depth"],
-        row["owner_id"], row["attempts"], row["position"],
+        row["owner_id"] or participant_id, row["attempts"], row["position"],
     )
 
 

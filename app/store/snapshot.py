@@ -3,16 +3,19 @@
 The statements are started together in a pipeline and read afterwards. One organization at a time.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from app.db import Connection
+from app.domain.ids import id_of
 from app.domain.instants import parse_instant
 from app.domain.names import OwnerType
+from app.domain.values import value
 from app.engine.state import EMPTY, BudgetState, Counter, Owner, TierState
+
+_KINDS = {kind.value: kind for kind in OwnerType}
 
 _PROGRAMS = """
 SELECT id, status, ruleset_version FROM programs
@@ -20,7 +23,7 @@ WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s::uuid[])
 """
 
 _OWNERS = """
-SELECT o.id, o.kind, o.tags, o.counters, o.attributes, o.last_posted_at, o.webhook_sequence,
+SELECT o.id::text AS id, o.kind, o.tags, o.counters, o.attributes, o.last_posted_at, o.webhook_sequence,
     p.status AS participant_status, p.external_id, COALESCE(p.created_at, g.created_at) AS created_at,
     g.name, g.status AS group_status
 FROM owners o
@@ -61,7 +64,7 @@ WHERE organization_id = %(organization_id)s AND external_id = ANY(%(names)s::tex
 """
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProgramFacts:
     """A program as the snapshot found it."""
 
@@ -69,7 +72,7 @@ class ProgramFacts:
     ruleset_version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Marks:
     """Bookkeeping of an owner's row: when value moved last, and how many messages told of it."""
 
@@ -97,14 +100,14 @@ def read_owners(cursor: Any, organization_id: UUID) -> tuple[dict[UUID, Owner], 
     owners: dict[UUID, Owner] = {}
     marks: dict[UUID, Marks] = {}
     for row in cursor.fetchall():
-        marks[row["id"]] = Marks(row["last_posted_at"], row["webhook_sequence"])
-        owners[row["id"]] = Owner(
-            organization_id=organization_id, id=row["id"], kind=OwnerType(row["kind"]),
-            status=row["participant_status"] or row["group_status"] or "ACTIVE",
-            created_at=row["created_at"], external_id=row["external_id"], name=row["name"],
-            tags=tuple(row["tags"]),
-            counters={key: counter(value) for key, value in row["counters"].items()} or EMPTY,
-            attributes=row["attributes"] or EMPTY,
+        owner_id = id_of(row["id"])
+        marks[owner_id] = Marks(row["last_posted_at"], row["webhook_sequence"])
+        owners[owner_id] = Owner(
+            organization_id, owner_id, _KINDS[row["kind"]],
+            row["participant_status"] or row["group_status"] or "ACTIVE",
+            row["created_at"], row["external_id"], row["name"], tuple(row["tags"]),
+            {key: counter(value) for key, value in row["counters"].items()} or EMPTY,
+            row["attributes"] or EMPTY,
         )
     return owners, marks
 
