@@ -34,6 +34,7 @@ INSTANT_PATTERN = r"^(19|2[0-9])[0-9]{2}-"  # From YEAR_MIN to YEAR_MAX.
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 TEXT_PATTERN = r"^[^\x00]*$"
 DURATION_PATTERN = r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$"
+PLAIN_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"  # No control characters, NUL among them.
 KEY_LENGTH_MAX = 255  # Keys and tags alike (decision A8).
 ATTRIBUTE_BYTES_MAX = 4096
 
