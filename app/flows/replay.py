@@ -72,8 +72,9 @@ def run(
         f"{compared} of {len(decisions)} events compared"
         + (f", {len(apart.events)} left out: changed by more than events" if apart.events else "")
     )
+    whose = replays.organizations(source) if organization_id is None else [organization_id]
     for kind in replays.LEFT:
-        yield _compare_left(source, target, kind, apart, organization_id)
+        yield _compare_left(source, target, kind, apart, whose)
 
 
 def _process(source: Connection, target: Connection, decisions: list[dict[str, Any]]) -> list[Finding]:
@@ -182,14 +183,15 @@ def _difference(key: Key, sides: Sides) -> Finding:
 
 
 def _compare_left(
-    source: Connection, target: Connection, kind: str, apart: Apart, organization_id: UUID | None
+    source: Connection, target: Connection, kind: str, apart: Apart, whose: list[UUID]
 ) -> tuple[Checked, str]:
     """Compare what is left at the end, owner by owner."""
 
     def by_owner(c: Connection) -> dict[UUID, list[str]]:
         rows: dict[UUID, list[str]] = defaultdict(list)
-        for row in replays.left(c, kind):
-            rows[row["owner_id"]].append(dumps(row))
+        for each in whose:
+            for row in replays.left(c, kind, each):
+                rows[row["owner_id"]].append(dumps(row))
         return {owner: sorted(found) for owner, found in rows.items() if owner not in apart.owners}
 
     before, after = by_owner(source), by_owner(target)

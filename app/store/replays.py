@@ -93,14 +93,16 @@ FROM decisions ORDER BY organization_id, event_seq, commit_order DESC
 """
 # What is left at the end, by owner.
 LEFT: dict[str, LiteralString] = {
-    "accounts": "SELECT owner_id, asset_id, available, held, deferred FROM accounts WHERE id > 0"
-                " AND (available, held, deferred) <> (0, 0, 0)",
-    "states": "SELECT id AS owner_id, tags, counters, attributes FROM owners",
-    "tiers": "SELECT owner_id, tier_id, level_key, acquired_at FROM tier_states WHERE level_key IS NOT NULL",
+    "accounts": "SELECT owner_id, asset_id, available, held, deferred FROM accounts"
+                " WHERE organization_id = %s AND id > 0 AND (available, held, deferred) <> (0, 0, 0)",
+    "states": "SELECT id AS owner_id, tags, counters, attributes FROM owners WHERE organization_id = %s",
+    "tiers": "SELECT owner_id, tier_id, level_key, acquired_at FROM tier_states"
+             " WHERE organization_id = %s AND level_key IS NOT NULL",
     "lots": "SELECT a.owner_id, a.asset_id, l.bucket, l.amount, l.remaining, l.expired, l.provisional,"
             " l.reference_id, l.created_at, l.expires_at, l.matures_at FROM lots l"
-            " JOIN accounts a ON a.organization_id = l.organization_id AND a.id = l.account_id",
-    "budgets": "SELECT rule_id AS owner_id, asset_id, consumed FROM rule_budgets",
+            " JOIN accounts a ON a.organization_id = l.organization_id AND a.id = l.account_id"
+            " WHERE l.organization_id = %s",
+    "budgets": "SELECT rule_id AS owner_id, asset_id, consumed FROM rule_budgets WHERE organization_id = %s",
 }
 
 
@@ -194,9 +196,14 @@ def outcomes(c: Connection) -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, row
 
 
-def left(c: Connection, kind: str) -> list[dict[str, Any]]:
-    """Return what is there at the end, of one kind."""
-    return c.execute(LEFT[kind]).fetchall()
+def left(c: Connection, kind: str, organization_id: UUID) -> list[dict[str, Any]]:
+    """Return what an organization has at the end, of one kind."""
+    return c.execute(LEFT[kind], (organization_id,)).fetchall()
+
+
+def organizations(c: Connection) -> list[UUID]:
+    """Return every organization."""
+    return [row["id"] for row in c.execute("SELECT id FROM organizations ORDER BY id").fetchall()]
 
 
 def open_copy(url: str, options: dict[str, Any]) -> Connection:
