@@ -4,7 +4,7 @@ Each size is an organization of its own, made by SQL: two years, two programs, t
 for every twenty entries; half of the entries have an event with its decision. Every figure is the median of
 five runs. Run it on a scratch database:
 
-    DATABASE_URL=… .venv/bin/python -m bench.reports [entries …]
+    DATABASE_URL=… python3 dev.py bench reports [entries …]
 """
 
 import statistics
@@ -206,8 +206,9 @@ def measure(run: Callable[[], object]) -> float:
     return statistics.median(times) * 1000
 
 
-def main(sizes: list[int]) -> None:
-    """Print a table: a report a row, a size a column."""
+def main(argv: list[str]) -> None:
+    """Print a table: a report a row, a size a column; the sizes are the arguments."""
+    sizes = [int(each.replace("_", "")) for each in argv] or [100_000, 1_000_000]
     columns, first = [], 1
     for size in sizes:
         columns.append({name: measure(run) for name, run in cases(make(size, first)).items()})
@@ -219,4 +220,4 @@ def main(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(each.replace("_", "")) for each in sys.argv[1:]] or [100_000, 1_000_000])
+    main(sys.argv[1:])
