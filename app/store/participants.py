@@ -182,7 +182,8 @@ SELECT * FROM (
     FROM (SELECT p.*, row_number() OVER ({order_by(order)}) AS place FROM ({inner}) p) n
 ) p WHERE matches OR is_last {order_by(order)} LIMIT {page.limit + 2:d}
 """
-    found = c.execute(outer, {**values, "search": like_pattern(text)}).fetchall()  # type: ignore[call-overload]
+    values["search"] = like_pattern(text)
+    found = c.execute(outer, values).fetchall()  # type: ignore[call-overload]
     matching = [row for row in found if row["matches"]]
     if len(matching) > page.limit or not found or not found[-1]["is_last"]:
         return cut(matching, order, page.limit)
