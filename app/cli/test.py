@@ -1,7 +1,8 @@
 """Run the tests on servers of their own; arguments go to pytest.
 
-With `--coverage` the lines and branches of the pure layers and the flows are measured, in every process of the
-tests; below the share that pyproject.toml names the command fails."""
+With `--coverage` the lines and branches of the pure layers and the flows are measured, in every process;
+below the share that pyproject.toml names the command fails.
+"""
 
 import os
 import shutil
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> int:
     os.chdir(ROOT)
     if COVERAGE in argv:
         return measured([each for each in argv if each != COVERAGE])
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *argv])
+    return os.execv(sys.executable, [sys.executable, "-m", "pytest", *argv])
 
 
 def measured(argv: list[str]) -> int:

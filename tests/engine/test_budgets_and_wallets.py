@@ -41,6 +41,15 @@ def test_a_budget_can_be_spent_to_its_very_end() -> None:
     assert scene.balance("alice", "PTS") == "80"
 
 
+def test_a_budget_that_the_rule_has_lost_since_holds_nothing_back() -> None:
+    scene = budgeted("40")
+    scene.world.budgets.clear()
+    for _ in range(2):
+        assert scene.happens(PURCHASE).evaluations[0].reason is None
+    assert scene.balance("alice", "PTS") == "80"
+    assert scene.world.budgets == {}
+
+
 def test_a_failed_event_spends_nothing() -> None:
     scene = Scene()
     points = scene.asset("PTS")

@@ -98,6 +98,20 @@ def test_each_program_announces_the_expiry_of_its_own_lots(books: Books) -> None
     plan = books.apply(expire(books.account("ann"), books.asset, now=books.now, ids=books.ids))
     assert [(e.program_id, e.event_seq) for e in plan.entries] == [(named("p"), None), (named("q"), None)]
     assert [one.amount for one in plan.due] == [2, 1]
+    assert plan.amount == 3
+
+
+def test_an_expiry_is_due_when_its_last_lot_was(books: Books) -> None:
+    for seconds in (2, 1):
+        books.apply(credit(
+            books.account("ann"), -1, books.asset, Decimal(1),
+            expires_at=books.now + timedelta(seconds=seconds), cause=Cause(named("p")),
+            now=books.now, ids=books.ids,
+        ))
+    last = books.now + timedelta(seconds=2)
+    books.advance(5)
+    plan = books.apply(expire(books.account("ann"), books.asset, now=books.now, ids=books.ids))
+    assert [one.due_at for one in plan.due] == [last]
 
 
 def test_a_reversal_beside_a_held_rest_makes_a_lot_of_its_own(books: Books) -> None:
