@@ -125,19 +125,21 @@ FROM rule_budgets b
 LEFT JOIN (
     SELECT i.organization_id, i.rule_id, i.asset_id, sum(i.amount) AS amount
     FROM (
-        SELECT e.organization_id, e.id, e.rule_id, e.asset_id, -sum(p.amount) AS amount
+        SELECT e.organization_id, e.id, e.rule_id, e.asset_id, CASE e.action_type
+            WHEN 'CREDIT' THEN sum(p.amount) FILTER (WHERE p.amount > 0)
+            ELSE greatest(sum(p.amount) FILTER (WHERE a.owner_type IN ('PARTICIPANT', 'GROUP')), 0)
+            END AS amount
         FROM journal_entries e
         JOIN rule_budgets b ON b.organization_id = e.organization_id AND b.rule_id = e.rule_id
             AND b.asset_id = e.asset_id
         JOIN postings p ON p.organization_id = e.organization_id AND p.entry_id = e.id
         JOIN accounts a ON a.organization_id = p.organization_id AND a.id = p.account_id
-            AND a.owner_type IN ('SYSTEM_ISSUANCE', 'PROGRAM')
         LEFT JOIN decisions d ON d.organization_id = e.organization_id AND d.event_seq = e.event_seq
         WHERE {mine_e} AND e.action_type IN ('CREDIT', 'SETTLE')
             AND (b.counted_from IS NULL OR e.created_at >= b.counted_from)
             AND (b.first_ruleset IS NULL OR d.ruleset_version IS NULL
                 OR d.ruleset_version >= b.first_ruleset)
-        GROUP BY 1, 2, 3, 4 HAVING sum(p.amount) < 0
+        GROUP BY 1, 2, 3, 4, e.action_type
     ) i GROUP BY 1, 2, 3
 ) s ON s.organization_id = b.organization_id AND s.rule_id = b.rule_id AND s.asset_id = b.asset_id
 WHERE {mine_b} AND CASE WHEN b.first_ruleset IS NULL THEN b.consumed > COALESCE(s.amount, 0)

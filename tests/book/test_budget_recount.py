@@ -102,6 +102,20 @@ def test_a_settle_counts_what_it_issues_beyond_the_held_value(scene: Scene) -> N
     assert found() == []
 
 
+def test_what_a_rule_puts_into_a_wallet_counts_as_well(api: Caller) -> None:
+    program = api.program()
+    scene = Scene(api, program, api.asset(program, issuance_policy="PREFUNDED", scale=2))
+    budget = {"budgets": [{"asset_id": scene.asset, "limit": "100"}]}
+    filled = scene.rule("event.fill > 0", {
+        "type": "CREDIT", "amount": "event.fill", "target": {"type": "PROGRAM"},
+    }, **budget)
+    paid = scene.rule("event.pay > 0", {"type": "CREDIT", "amount": "event.pay"}, **budget)
+    for data in ({"fill": 30}, {"pay": 12}):
+        assert scene.run(data=data)["status"] == "COMPLETED"
+    assert [consumed(scene, rule) for rule in (filled, paid)] == ["30.00", "12.00"]
+    assert found() == []
+
+
 def test_a_budget_from_before_its_origin_was_noted_has_a_bound(scene: Scene, tamper: Tamper) -> None:
     limited(scene)
     earn(scene, 10)
