@@ -4,11 +4,12 @@ What lives here: connecting, transactions, reading the clock. SQL lives in app/s
 Functions there take a psycopg connection whose rows are dicts, and never commit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -118,6 +119,11 @@ def pipelined() -> Iterator[Connection]:
             if not raw.closed:
                 raw.rollback()
             raise
+
+
+def id_array(ids: Iterable[UUID]) -> str:
+    """Return ids as the text of an array, for `%s::uuid[]`; psycopg renders lists in Python, one by one."""
+    return "{" + ",".join([one.hex for one in ids]) + "}"
 
 
 def read_clock(connection: Connection) -> datetime:

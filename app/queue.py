@@ -20,6 +20,7 @@ from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, ShutdownNot
 from app.settings import settings
 
 QUEUE = "florin"
+NAMESPACE = "florin:dramatiq"  # Of all keys that Dramatiq itself writes.
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
 HEARTBEAT_TIMEOUT_MILLISECONDS = 15_000  # Messages of a killed worker come back after this.
 MAINTENANCE_CHANCE = 20_000  # Per million commands: one in fifty looks for dead workers.
@@ -46,7 +47,7 @@ def broker() -> RedisBroker:
         middleware=[AgeLimit(), ShutdownNotifications(), Callbacks(), CurrentMessage()],
         heartbeat_timeout=HEARTBEAT_TIMEOUT_MILLISECONDS,
         maintenance_chance=MAINTENANCE_CHANCE,
-        namespace="florin:dramatiq",
+        namespace=NAMESPACE,
     )
     dramatiq.set_broker(made)
     return made

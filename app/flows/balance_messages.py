@@ -69,10 +69,12 @@ def _type(entry: Entry, amount: Any) -> WebhookType:
 
 def _change(entry: Entry, account: Account) -> tuple[Bucket, Any] | None:
     """Return the bucket and the signed amount to tell; for moves between buckets, what arrived where."""
+    own = [posting for posting in entry.postings if posting.account_id == account.id]
+    if len(own) == 1:
+        return own[0].bucket, own[0].amount
     sums: dict[Bucket, Any] = {}
-    for posting in entry.postings:
-        if posting.account_id == account.id:
-            sums[posting.bucket] = sums.get(posting.bucket, ZERO) + posting.amount
+    for posting in own:
+        sums[posting.bucket] = sums.get(posting.bucket, ZERO) + posting.amount
     if not sums:
         return None
     arrived = [(bucket, amount) for bucket, amount in sums.items() if amount > 0]

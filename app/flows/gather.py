@@ -12,6 +12,7 @@ from app.book import read as book
 from app.db import Connection
 from app.domain.automations import Automation
 from app.domain.events import Event
+from app.domain.ids import in_order
 from app.domain.names import OwnerType, WebhookType
 from app.engine.ruleset import Candidates, Ruleset
 from app.engine.state import AccountKey, Owner, World
@@ -101,7 +102,7 @@ def _gather(c: Connection, wanted: Wanted, *, lock: bool) -> Gathered:
     organization_id = wanted.organization_id
     names = sorted(wanted.external_ids)
     resolved = _resolve(c, organization_id, names)
-    owners = sorted(wanted.owners | set(resolved.values()))
+    owners = sorted(wanted.owners | set(resolved.values()), key=in_order)
     if lock:
         _lock(c, wanted, owners)
     everyone = owners + sorted(wanted.program_state)

@@ -15,7 +15,8 @@ statements: READ COMMITTED then shows what the former holders committed.
 
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, id_array
+from app.domain.ids import in_order
 
 _OWNERS = """
 SELECT id FROM owners
@@ -45,22 +46,23 @@ ORDER BY id FOR NO KEY UPDATE
 
 def lock_owners(c: Connection, organization_id: UUID, ids: list[UUID]) -> None:
     """Lock participants, groups and ledger entities; ids that do not exist are passed over."""
-    c.execute(_OWNERS, {"organization_id": organization_id, "ids": sorted(set(ids))})
+    wanted = id_array(sorted(set(ids), key=in_order))
+    c.execute(_OWNERS, {"organization_id": organization_id, "ids": wanted})
 
 
 def lock_budgets(c: Connection, organization_id: UUID, rule_ids: list[UUID]) -> None:
     """Lock all budgets of these rules."""
-    c.execute(_BUDGETS, {"organization_id": organization_id, "ids": sorted(set(rule_ids))})
+    c.execute(_BUDGETS, {"organization_id": organization_id, "ids": id_array(rule_ids)})
 
 
 def lock_wallets(c: Connection, organization_id: UUID, program_id: UUID, asset_ids: list[UUID]) -> None:
     """Lock a program's wallets of these assets."""
     c.execute(
         _WALLETS,
-        {"organization_id": organization_id, "program_id": program_id, "ids": sorted(set(asset_ids))},
+        {"organization_id": organization_id, "program_id": program_id, "ids": id_array(asset_ids)},
     )
 
 
 def lock_programs(c: Connection, organization_id: UUID, ids: list[UUID]) -> None:
     """Lock the state of these programs."""
-    c.execute(_PROGRAMS, {"organization_id": organization_id, "ids": sorted(set(ids))})
+    c.execute(_PROGRAMS, {"organization_id": organization_id, "ids": id_array(ids)})

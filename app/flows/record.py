@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.book import post
 from app.db import Connection
-from app.domain.ids import TimeOrdered, new_id
+from app.domain.ids import TimeOrdered, in_order, new_id
 from app.domain.names import EventStatus, EventType, OwnerType, WebhookType
 from app.engine.decide import Decision
 from app.engine.state import Draft, Owner
@@ -172,7 +172,7 @@ def _write_owners(
         for owner_id in draft.owners:
             before.setdefault(owner_id, gathered.states[owner_id])
     rows = []
-    for owner_id in sorted(set(before) | posted | {one for one in active if one} | set(told)):
+    for owner_id in sorted({*before, *posted, *filter(None, active), *told}, key=in_order):
         owner = world.owners.get(owner_id)
         if owner is None:
             continue

@@ -18,9 +18,9 @@ _counts: Counter[str] = Counter()
 
 def note(decisions: Iterable[Decision]) -> None:
     """Count the recorded evaluations of decisions that have been committed."""
-    found = Counter(f"rule_evaluations__by_{each.status}" for one in decisions for each in one.evaluations)
+    found = Counter([each.status for one in decisions for each in one.evaluations])
     with _lock:
-        _counts.update(found)
+        _counts.update({f"rule_evaluations__by_{status}": times for status, times in found.items()})
 
 
 def flush(redis: Any) -> None:

@@ -95,7 +95,8 @@ SELECT expect(count(*) = cardinality(%(positions)s::bigint[]), 'somebody else de
 
 def done(c: Connection, partition: int, positions: list[int]) -> None:
     """Delete the rows of decided events; where one is gone already, the transaction fails."""
-    c.execute(_DONE, {"partition": partition, "positions": positions})
+    listed = "{" + ",".join(map(str, positions)) + "}"
+    c.execute(_DONE, {"partition": partition, "positions": listed})
 
 
 def failed_attempt(

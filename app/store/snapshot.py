@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, id_array
 from app.domain.ids import id_of
 from app.domain.instants import parse_instant
 from app.domain.names import OwnerType
@@ -82,7 +82,7 @@ class Marks:
 
 def start_programs(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading programs."""
-    return c.execute(_PROGRAMS, {"organization_id": organization_id, "ids": ids})
+    return c.execute(_PROGRAMS, {"organization_id": organization_id, "ids": id_array(ids)})
 
 
 def read_programs(cursor: Any) -> dict[UUID, ProgramFacts]:
@@ -92,7 +92,7 @@ def read_programs(cursor: Any) -> dict[UUID, ProgramFacts]:
 
 def start_owners(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading owners with their state and profile."""
-    return c.execute(_OWNERS, {"organization_id": organization_id, "ids": ids})
+    return c.execute(_OWNERS, {"organization_id": organization_id, "ids": id_array(ids)})
 
 
 def read_owners(cursor: Any, organization_id: UUID) -> tuple[dict[UUID, Owner], dict[UUID, Marks]]:
@@ -124,7 +124,7 @@ def counter(stored: Any) -> Counter:
 
 def start_memberships(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading the groups of participants."""
-    return c.execute(_MEMBERSHIPS, {"organization_id": organization_id, "ids": ids})
+    return c.execute(_MEMBERSHIPS, {"organization_id": organization_id, "ids": id_array(ids)})
 
 
 def read_memberships(cursor: Any) -> dict[UUID, tuple[str, ...]]:
@@ -137,7 +137,7 @@ def read_memberships(cursor: Any) -> dict[UUID, tuple[str, ...]]:
 
 def start_tiers(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading the tier levels of owners."""
-    return c.execute(_TIERS, {"organization_id": organization_id, "ids": ids})
+    return c.execute(_TIERS, {"organization_id": organization_id, "ids": id_array(ids)})
 
 
 def read_tiers(cursor: Any) -> dict[UUID, dict[UUID, dict[str, TierState]]]:
@@ -178,7 +178,7 @@ def read_budgets(cursor: Any) -> dict[tuple[UUID, UUID], BudgetState]:
 
 def start_enrolled(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading the ACTIVE enrollments of participants."""
-    return c.execute(_ENROLLED, {"organization_id": organization_id, "ids": ids})
+    return c.execute(_ENROLLED, {"organization_id": organization_id, "ids": id_array(ids)})
 
 
 def read_enrolled(cursor: Any) -> set[tuple[UUID, UUID]]:

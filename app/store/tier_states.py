@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, id_array
 from app.domain.events import Event
 from app.domain.json import dumps
 from app.engine.lifecycle import Standing
@@ -165,8 +165,9 @@ def start_due_among(c: Connection, organization_id: UUID, ids: list[UUID]) -> An
     """Start asking which of these owners have a review that is due."""
     return c.execute(
         "SELECT DISTINCT owner_id FROM tier_states WHERE organization_id = %s AND owner_id = ANY(%s::uuid[])"
-        " AND review_at <= read_clock()",
-        (organization_id, ids),
+        # Looked up once: most organizations have no tiers, and their batches ask for nobody.
+        " AND review_at <= read_clock() AND EXISTS (SELECT 1 FROM tiers WHERE organization_id = %s)",
+        (organization_id, id_array(ids), organization_id),
     )
 
 
