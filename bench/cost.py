@@ -14,6 +14,7 @@ from bench.system import System
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+QUIET_SECONDS, QUIET_SHARE = 0.25, 0.2  # Waiting workers poll: they are never at nothing at all.
 KINDS = ("postgres", "valkey", "web", "worker", "scheduler", "naive")
 
 
@@ -62,6 +63,16 @@ class Meter:
         now = self.read()
         cpu = {kind: now.cpu[kind] - before.cpu[kind] for kind in KINDS}
         return Cost(now.at - before.at, cpu, now.wal - before.wal)
+
+    def booted(self, kind: str) -> bool:
+        """Wait until the processes of a kind have nothing to do any more; False after ten seconds."""
+        spent = self.read().cpu[kind]
+        for _ in range(40):
+            time.sleep(QUIET_SECONDS)
+            before, spent = spent, self.read().cpu[kind]
+            if spent - before <= QUIET_SHARE * QUIET_SECONDS:
+                return True
+        return False
 
     def bytes_stored(self) -> int:
         """Bytes of all tables with their indexes."""

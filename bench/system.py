@@ -26,6 +26,7 @@ from app.cli.servers_ports import ask_postgres, free_port
 from app.cli.servers_postgres import prepare
 from app.cli.servers_valkey import Valkey
 from app.cli.supervise import Line, Supervisor
+from app.domain.ids import PARTITIONS
 from app.flows import webhook_bell
 from app.flows.api_keys import new_key
 from app.settings import settings
@@ -133,6 +134,12 @@ class System:
             f"--- {log.name}\n{log.read_text(encoding='utf-8', errors='replace')[-1500:]}"
             for log in sorted(self.folder.logs.glob("*.log"))
         )
+
+    def forget_bells(self) -> None:
+        """Let nobody know what waits: workers that start now find nothing to do until they are rung."""
+        client = self.redis()
+        for key in [*client.scan_iter(f"{queue.NAMESPACE}:*"), *map(queue.bell_key, range(PARTITIONS))]:
+            client.delete(key)
 
     def hold_webhooks(self, held: bool = True) -> None:
         """Leave messages in the outbox, or let them be delivered: a bell that hangs is never rung anew.
