@@ -1,7 +1,8 @@
 """Shake a whole system while it works, then prove that nothing was lost, doubled or taken out of order.
 
-A `dev.py run` of its own in a temporary folder is sent events while its processes are killed, Valkey is
-flushed and killed and PostgreSQL stops without a checkpoint. What is checked: app/cli/chaos_verdict.
+A `dev.py run` of its own in a temporary folder is sent events, and orders of every other kind, while its
+processes are killed, told to stop and hung, Valkey is flushed and killed and PostgreSQL is stopped. What is
+checked: app/cli/chaos_verdict for the events, app/cli/chaos_books for everything else.
 """
 
 import os
@@ -12,13 +13,17 @@ import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
-from app.cli import chaos_reference, chaos_traffic, chaos_verdict
+from app.cli import chaos_books, chaos_reference, chaos_shop, chaos_traffic, chaos_verdict
 from app.cli.chaos_faults import Fault, Faults
+from app.cli.chaos_orders import Orders
+from app.cli.chaos_receiver import Receiver
 from app.cli.chaos_traffic import Traffic
 from app.cli.datafolder import ROOT, DataFolder
 from app.cli.failure import Failure
@@ -27,7 +32,8 @@ from app.domain.json import dumps, loads
 from app.flows import verify
 
 START_SECONDS = 90.0
-SETTLE_SECONDS = 60.0  # After the last fault, for senders and workers to come to an end.
+SETTLE_SECONDS = 90.0  # After the storm, for senders and workers to come to an end.
+ORDERS_PER_SECOND = 8.0
 STOP_SECONDS = 60.0
 OURS = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "BOOTSTRAP_API_KEY", "CLOCK_OFFSET",
         "SECRET_KEY", "FLORIN_ENV", "HOST")
@@ -79,7 +85,10 @@ class Storm:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environ = {name: value for name, value in os.environ.items() if name not in OURS}
-        environ |= {"DATA_DIR": str(self.folder.path), "LOG_LEVEL": "WARNING", "PYTHONUNBUFFERED": "1"}
+        environ |= {
+            "DATA_DIR": str(self.folder.path), "LOG_LEVEL": "WARNING", "PYTHONUNBUFFERED": "1",
+            "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        }
         self.log = self.folder.logs / "run.log"
         with self.log.open("wb") as log:
             self.run = subprocess.Popen(
@@ -100,6 +109,13 @@ class Storm:
                 "program_id": program, "name": name, "condition": condition, "actions": actions,
             })
         self.events = chaos_traffic.events(program, self.count, self.seed)
+        self.receiver = Receiver()
+        endpoint = self._post("/v1/webhook-endpoints", {
+            "url": self.receiver.url, "enabled_events": list(chaos_shop.MESSAGES),
+        })
+        self.receiver.trust(endpoint["secret"])
+        shop = chaos_shop.open_shop(self._create)
+        self.work = chaos_shop.orders(shop, round(self.seconds * ORDERS_PER_SECOND), self.seed)
 
     def _await_start(self) -> None:
         end = time.monotonic() + START_SECONDS
@@ -109,11 +125,14 @@ class Storm:
             time.sleep(0.1)
 
     def _create(self, path: str, body: object) -> str:
+        return str(self._post(path, body)["id"])
+
+    def _post(self, path: str, body: object) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         answer = self.pool.request("POST", self.url + path, body=dumps(body), headers=headers)
-        if answer.status != 201:
+        if answer.status not in (200, 201):
             raise Failure(f"POST {path} answered {answer.status}: {answer.data.decode()[:500]}")
-        found: str = loads(answer.data)["id"]
+        found: dict[str, Any] = loads(answer.data)
         return found
 
     def rage(self) -> None:
@@ -122,13 +141,16 @@ class Storm:
         self.traffic = Traffic(self.url, self.key, self.seconds)
         self.struck: list[Fault] = []
         end = time.time() + self.seconds
+        self.orders = Orders(self.url, self.key, self.seconds)
         lanes = self.traffic.start(chaos_traffic.requests(self.events, self.seed), end + SETTLE_SECONDS)
+        lanes += self.orders.start(self.work, end + SETTLE_SECONDS)
         while (pause := faults.pause_seconds()) < end - time.time():
             time.sleep(pause)
             self.struck.append(faults.strike())
             self._say_fault(self.struck[-1], end)
         for lane in lanes:
             lane.join(max(0.0, end + SETTLE_SECONDS - time.time()))
+        faults.heal()
         while self._waiting() and time.time() < end + SETTLE_SECONDS:
             time.sleep(0.2)
 
@@ -138,9 +160,7 @@ class Storm:
 
     def _waiting(self) -> bool:
         try:
-            return bool(chaos_verdict.rows(
-                self.values["MIGRATION_DATABASE_URL"], "SELECT 1 FROM inbox LIMIT 1"
-            ))
+            return bool(chaos_books.undone(self.values["MIGRATION_DATABASE_URL"]))
         except Exception:  # The server may be recovering just now.
             return True
 
@@ -160,6 +180,8 @@ class Storm:
             )
             if not each.fine:
                 problems.append(f"events did not go on within 15 s of: {each.fault.kind}")
+        problems += chaos_books.faults(url, self.orders, self.receiver)
+        self._say_orders()
         shaken = chaos_verdict.picture(url)
         failed = sum(status == "FAILED" for status, _ in shaken.outcomes.values())
         print(f"{len(shaken.outcomes) - failed:,} COMPLETED, {failed:,} FAILED (short of funds, by design)")
@@ -167,6 +189,15 @@ class Storm:
         problems += chaos_verdict.differences(shaken, chaos_verdict.picture(calm))
         problems += self._ledger()
         return problems
+
+    def _say_orders(self) -> None:
+        kinds = Counter(order.kind for order in self.orders.done.values())
+        done = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        print(
+            f"{len(self.orders.done):,} orders done ({done}), {len(self.orders.refused):,} refused, "
+            f"{self.orders.repeats:,} repeated; {len(self.receiver.taken):,} webhooks arrived in "
+            f"{self.receiver.deliveries:,} deliveries"
+        )
 
     def _ledger(self) -> list[str]:
         """Let the ledger's own auditor look at the shaken database."""
@@ -181,6 +212,8 @@ class Storm:
 
     def stop(self) -> list[str]:
         """Stop the system as Ctrl-C does; it must come to an orderly end."""
+        if hasattr(self, "receiver"):
+            self.receiver.stop()
         if not hasattr(self, "run"):
             return []
         if self.run.poll() is not None:

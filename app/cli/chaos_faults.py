@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 
 import redis
+
+HANG_SECONDS = 14.0
 
 
 class Kind(StrEnum):
@@ -25,6 +28,9 @@ class Kind(StrEnum):
     FLUSH = "Valkey flushed"
     VALKEY = "Valkey killed (-9)"
     POSTGRES = "PostgreSQL stopped (-m immediate)"
+    POSTGRES_FAST = "PostgreSQL stopped (-m fast)"
+    WORKER_TERM = "worker told to stop (TERM)"
+    HANG = "worker hung (STOP), on after 14 s"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ class Faults:
         self._run_pid = run_pid
         self._redis_url = redis_url
         self._draw = random.Random(seed + 2)
+        self._hung: list[int] = []
+        self._healing: threading.Timer | None = None
         # Every kind at least once, in an order of the seed's own.
         self._first = self._draw.sample(list(Kind), len(Kind))
 
@@ -65,6 +73,9 @@ class Faults:
             Kind.FLUSH: self._flush,
             # What `pg_ctl stop -m immediate` sends: no checkpoint, recovery at the next start.
             Kind.POSTGRES: lambda: self._kill("postgres", top=True, number=signal.SIGQUIT),
+            Kind.POSTGRES_FAST: lambda: self._kill("postgres", top=True, number=signal.SIGINT),
+            Kind.WORKER_TERM: lambda: self._kill("dramatiq", top=True, number=signal.SIGTERM),
+            Kind.HANG: self._hang,
         }
 
     def _kill(self, *names: str, top: bool = False, number: signal.Signals = signal.SIGKILL) -> str:
@@ -79,6 +90,25 @@ class Faults:
             os.kill(chosen, number)
         return f"process {chosen}"
 
+    def _hang(self) -> str:
+        """Stop a worker with all its children, longer than every time-out of its transactions; then go on."""
+        self.heal()
+        tops = [pid for pid in children(self._run_pid) if "dramatiq" in command(pid)]
+        if not tops:
+            return "none was running"
+        chosen = self._draw.choice(sorted(tops))
+        self._hung = [chosen, *descendants(chosen)]
+        _signal(self._hung, signal.SIGSTOP)
+        self._healing = threading.Timer(HANG_SECONDS, _signal, (self._hung, signal.SIGCONT))
+        self._healing.start()
+        return f"process {chosen}"
+
+    def heal(self) -> None:
+        """Let go on what hangs."""
+        if self._healing is not None:
+            self._healing.cancel()
+        _signal(self._hung, signal.SIGCONT)
+
     def _flush(self) -> str:
         client = redis.Redis.from_url(self._redis_url, socket_timeout=2, socket_connect_timeout=2)
         try:
@@ -88,6 +118,12 @@ class Faults:
         finally:
             client.close()
         return ""
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def children(pid: int) -> list[int]:

@@ -28,7 +28,8 @@ NAME = "florin_reference"
 BATCH = 100
 
 _ACCEPTED = """
-SELECT external_id, idempotency_key, event_timestamp, event_data FROM events ORDER BY seq
+SELECT external_id, idempotency_key, event_timestamp, event_data FROM events
+WHERE idempotency_key LIKE 'chaos-%' ORDER BY seq
 """
 
 
