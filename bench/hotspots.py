@@ -9,8 +9,10 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from app.api import create_app
@@ -23,6 +25,7 @@ from bench.sampling import Samples, sampled
 
 TOP = 5
 Entries = list[tuple[str, float]]
+DRAIN = "app/flows/drain:drain"
 
 _STATEMENTS = """
 SELECT query, total_exec_time / sum(total_exec_time) OVER () AS share FROM pg_stat_statements
@@ -30,8 +33,8 @@ ORDER BY 2 DESC LIMIT %s
 """
 
 
-def measure(stage: Stage, events: int) -> dict[str, Entries]:
-    """Accept and decide so many events here, watched."""
+def measure(stage: Stage, events: int, folded: Path | None = None) -> dict[str, Entries]:
+    """Accept and decide so many events here, watched; the worker's stacks go into the file `folded`."""
     app = create_app()
     requests = [request.partition(b"\r\n\r\n")[2] for request in batches(
         stage.work.bodies(events, stage.next_seed()), stage.system.key, BATCH
@@ -47,11 +50,22 @@ def measure(stage: Stage, events: int) -> dict[str, Entries]:
         for partition in range(PARTITIONS):
             while drain.drain(partition, full=True):
                 pass
+    if folded is not None:
+        folded.write_text(_folded(worker), encoding="utf-8")
     return {
         "API, batches": api.top(TOP), "API, single events": single.top(TOP), "worker": worker.top(TOP),
         "worker, by stage": _stages(worker), "PostgreSQL, accepting": accepting,
         "PostgreSQL, deciding": deciding,
     }
+
+
+def _folded(worker: Samples) -> str:
+    """A line for each stack from `drain` on: its functions joined by semicolons, and how often it was met."""
+    lines: Counter[str] = Counter()
+    for stack, hits in worker.stacks.items():
+        if DRAIN in stack:
+            lines[";".join(stack[stack.index(DRAIN):])] += hits
+    return "".join(f"{line} {hits}\n" for line, hits in sorted(lines.items()))
 
 
 def _stages(worker: Samples) -> Entries:

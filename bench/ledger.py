@@ -7,6 +7,7 @@ reading a balance with 10,000 lots behind it against one with a single lot. (a) 
 second each, so that both sides of a ratio meet the same disturbances; the median ratio of the turns counts.
 """
 
+import json
 import re
 import shutil
 import statistics
@@ -230,14 +231,16 @@ def main(argv: list[str]) -> int:
     """Measure, print figures and ratios; the exit code is 1 where a ratio misses its target."""
     parser = ArgumentParser(prog="python -m bench.ledger", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="turns of a second for each figure")
-    seconds: float = parser.parse_args(argv).seconds
+    parser.add_argument("--json", action="store_true", help="the figures as JSON")
+    asked = parser.parse_args(argv)
+    seconds: float = asked.seconds
     with system(lambda line: None) as made, made.owner() as owner:
         ledger = Ledger(owner)
         figures = in_turns(made, owner, ledger, max(1, round(seconds)))
         figures["lots expired per second"], figures["one UPDATE, lots/s"] = expiry(ledger)
         figures["expiry / one UPDATE"] = figures["lots expired per second"] / figures["one UPDATE, lots/s"]
         figures["p99 of 10,000 lots / 1 lot"] = reading(ledger)
-    return report(figures)
+    return report(figures, asked.json)
 
 
 def in_turns(
@@ -271,15 +274,18 @@ def in_turns(
     return {name: statistics.median(values) for name, values in sorted(found.items())}
 
 
-def report(figures: dict[str, float]) -> int:
+def report(figures: dict[str, float], as_json: bool = False) -> int:
     """Print everything; return 1 where a target is missed."""
     missed = 0
+    if as_json:
+        print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
     for name, value in figures.items():
         low, high = AT_LEAST.get(name), AT_MOST.get(name)
         target = f"  at least {low:g}" if low else f"  at most {high:g}" if high else ""
         met = (low is None or value >= low) and (high is None or value <= high)
         missed += not met
-        print(f"{name:<40} {value:>12,.2f}{target}{'' if met else '   MISSED'}")
+        if not as_json:
+            print(f"{name:<40} {value:>12,.2f}{target}{'' if met else '   MISSED'}")
     return 1 if missed else 0
 
 

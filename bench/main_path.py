@@ -7,6 +7,7 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from app.flows.drain import BATCH_EVENTS_MAX
@@ -23,6 +24,7 @@ QUICK_EVENTS, QUICK_PEOPLE = 5_000, 5_000
 STORED = 5_000_000
 RATE = 200
 MIX_SECONDS = 10
+WATCHED = 20_000  # Events for the profile, always: the kernel samples every 1 to 10 ms of CPU.
 
 
 def main(argv: list[str]) -> int:
@@ -43,6 +45,7 @@ def _parse(argv: list[str]) -> Namespace:
     parser.add_argument("--people", type=int, default=PEOPLE, help=f"how many participants ({PEOPLE:,})")
     parser.add_argument("--quick", action="store_true", help="some minutes; too short to judge by")
     parser.add_argument("--only", nargs="*", help="only these measurements (and what they are compared with)")
+    parser.add_argument("--flame", type=Path, help="write the worker's stacks into this file, folded")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each measurement")
     found = parser.parse_args(argv)
     if found.quick:
@@ -60,6 +63,7 @@ class Run:
         self.stored: int = arguments.stored
         self.only: list[str] | None = arguments.only
         self.quick: bool = arguments.quick
+        self.flame: Path | None = arguments.flame
         self.report = report
         self.say = say
         owner = made.owner()
@@ -82,7 +86,7 @@ class Run:
         times = 1 if self.quick else 5
         self.take("sustained", lambda: measures.sustained(self.stage, times * self.events))
         self.unusual()
-        self.take("hotspots", lambda: dict(hotspots.measure(self.stage, min(self.events, 20_000))))
+        self.take("hotspots", lambda: dict(hotspots.measure(self.stage, WATCHED, self.flame)))
         self.full()
 
     def take(self, name: str, action: Callable[[], Figures]) -> Figures:

@@ -2,17 +2,21 @@
 
 Each size is an organization of its own, made by SQL: two years, two programs, two assets, ten rules, a person
 for every twenty entries; half of the entries have an event with its decision. Every figure is the median of
-five runs. Run it on a scratch database:
+five runs. Beside them stands what one would write first: the same liability added up from the postings.
 
-    DATABASE_URL=… python3 dev.py bench reports [entries …]
+    python3 dev.py bench reports [entries …] [--json]
 """
 
+import json
+import os
 import statistics
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -24,7 +28,9 @@ from app.domain.ids import new_id
 from app.domain.periods import Granularity
 from app.flows import report_breakage, report_rules, reports, verify
 from app.flows.reports import Span, clock
+from app.settings import settings
 from app.store import organizations, report_events
+from bench.system import system
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAYS = 730
@@ -122,6 +128,13 @@ _PARTS = {
     " ELSE %(first)s + i / 10000 END",
 }
 
+STRAIGHT = "liability, as_of, from the postings"
+_STRAIGHT = """
+SELECT a.asset_id, p.bucket, sum(p.amount) FROM postings p
+JOIN journal_entries j ON j.organization_id = p.organization_id AND j.id = p.entry_id
+JOIN accounts a ON a.organization_id = p.organization_id AND a.id = p.account_id
+WHERE p.organization_id = %s AND j.created_at < %s AND a.owner_type = 'PARTICIPANT' GROUP BY 1, 2
+"""
 _SETTLED = "UPDATE seal_horizon SET transaction_id = pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
@@ -160,7 +173,7 @@ def make(count: int, first: int) -> UUID:
         report_events.roll_up(c, first, first + count // 10_000 + 1)
         report_rules.roll_up(c, first, first + count // 10_000 + 1)
         report_events.move_horizon(c, first + count // 10_000 + 1)
-    print(f"rolled up {count - TAIL:,} entries in {time.perf_counter() - began:.1f} s")
+    print(f"rolled up {count - TAIL:,} entries in {time.perf_counter() - began:.1f} s", file=sys.stderr)
     with db.connection() as c:
         # What autovacuum does after such a load, done now.
         for table in _TABLES:
@@ -206,18 +219,48 @@ def measure(run: Callable[[], object]) -> float:
     return statistics.median(times) * 1000
 
 
-def main(argv: list[str]) -> None:
-    """Print a table: a report a row, a size a column; the sizes are the arguments."""
-    sizes = [int(each.replace("_", "")) for each in argv] or [100_000, 1_000_000]
-    columns, first = [], 1
-    for size in sizes:
-        columns.append({name: measure(run) for name, run in cases(make(size, first)).items()})
-        first += size // 10_000 + 1
-    print(f"{'report (median of 5, ms)':<30}" + "".join(f"{size:>12,}" for size in sizes) + f"{'growth':>9}")
+def straight(organization_id: UUID) -> None:
+    """The naive liability: every posting of people before an instant, added up."""
+    odd = START + timedelta(days=500, hours=7, minutes=13, microseconds=77)
+    with db.connection() as c:
+        c.execute(_STRAIGHT, (organization_id, odd)).fetchall()
+
+
+def main(argv: list[str]) -> int:
+    """Print a table: a report a row, a size a column. The database is one of its own."""
+    parser = ArgumentParser(prog="dev.py bench reports", description=__doc__)
+    parser.add_argument("entries", nargs="*", type=int, default=[100_000, 1_000_000])
+    parser.add_argument("--json", action="store_true", help="the table as JSON")
+    asked = parser.parse_args(argv)
+    with system(lambda text: print(text, file=sys.stderr)) as made:
+        # The stage is set with SQL that only the owner of the tables may run.
+        os.environ["DATABASE_URL"] = made.values["MIGRATION_DATABASE_URL"]
+        settings.cache_clear()
+        db.engine.cache_clear()
+        columns = measured(asked.entries)
+    if asked.json:
+        print(json.dumps({"entries": asked.entries, "ms": {
+            name: [round(column[name], 1) for column in columns] for name in columns[0]
+        }}))
+        return 0
+    heads = "".join(f"{size:>12,}" for size in asked.entries)
+    print(f"{'report (median of 5, ms)':<36}{heads}   growth")
     for name in columns[0]:
         growth = columns[-1][name] / columns[0][name]
-        print(f"{name:<30}" + "".join(f"{column[name]:>12.0f}" for column in columns) + f"{growth:>8.1f}x")
+        print(f"{name:<36}" + "".join(f"{column[name]:>12.0f}" for column in columns) + f"{growth:>8.1f}x")
+    return 0
+
+
+def measured(sizes: list[int]) -> list[dict[str, float]]:
+    """Milliseconds by report, for each size."""
+    columns, first = [], 1
+    for size in sizes:
+        made = make(size, first)
+        columns.append({name: measure(run) for name, run in cases(made).items()})
+        columns[-1][STRAIGHT] = measure(partial(straight, made))
+        first += size // 10_000 + 1
+    return columns
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -19,22 +19,24 @@ EVERY_SECONDS = 0.001
 
 @dataclass
 class Samples:
-    """How often each function was on top (`own`) and somewhere in the stack (`all`)."""
+    """How often each function was on top (`own`), somewhere in the stack (`all`), and each whole stack."""
 
     total: int = 0
     own: Counter[str] = field(default_factory=Counter)
     all: Counter[str] = field(default_factory=Counter)
+    stacks: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def take(self, frame: FrameType | None) -> None:
         """Count one interruption."""
         self.total += 1
         if frame is not None:
             self.own[_name(frame)] += 1
-        seen = set()
+        stack: list[str] = []
         while frame is not None:
-            seen.add(_name(frame))
+            stack.append(_name(frame))
             frame = frame.f_back
-        self.all.update(seen)
+        self.all.update(set(stack))
+        self.stacks[tuple(reversed(stack))] += 1
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The functions that were on top most often, with their share."""

@@ -191,7 +191,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args(argv)
-    with system(print) as made:
+    with system(lambda text: print(text, file=sys.stderr)) as made:
         print(json.dumps(measure(made, arguments.messages, arguments.seconds, arguments.workers), indent=2))
     return 0
 
