@@ -94,8 +94,9 @@ PROFILE = """
 ## Where the CPU goes
 
 The kernel interrupts after every tick of CPU (1 to 10 ms, by how it was built) and the stack that runs is
-counted; nothing is slowed down, so small functions are not blamed for being many. The flame graph is the worker's thread:
-how wide, so much CPU; what stands on a function was called by it. PostgreSQL counts its own statements.
+counted; nothing is slowed down, so small functions are not blamed for being many. The flame graph is the
+worker's thread: how wide, so much CPU; what stands on a function was called by it. PostgreSQL counts its own
+statements.
 """
 
 REMOVED = """
