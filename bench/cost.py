@@ -98,6 +98,12 @@ class Meter:
         }
 
 
+def processes_below(tops: list[int]) -> list[int]:
+    """The ids of these processes and of all that they have started."""
+    tree = _processes()
+    return [pid for top in tops for pid in _tree(tree, top)]
+
+
 def _processes() -> dict[int, tuple[int, float]]:
     """Parent and CPU seconds (with those of children already gone) of every process."""
     found = {}
