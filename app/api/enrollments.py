@@ -8,7 +8,7 @@ from app.api.pages import listing
 from app.api.render import present
 from app.api.routing import Reply, Request, route
 from app.db import connection
-from app.domain.errors import NotFound, ProgramArchived
+from app.domain.errors import NotFound, ParticipantInactive, ProgramArchived
 from app.flows import manage_enrollments
 from app.store import enrollments, programs
 
@@ -38,7 +38,8 @@ def list_enrollments(request: Request) -> Reply:
 
 @route(
     "PATCH", "/v1/programs/{id}/participants/{participant_id}", summary="Change an enrollment", tag=_TAG,
-    body=EnrollmentBody, responses={200: Enrollment}, example={"status": "FROZEN"}, errors=[ProgramArchived],
+    body=EnrollmentBody, responses={200: Enrollment}, example={"status": "FROZEN"},
+    errors=[ParticipantInactive, ProgramArchived],
     description=(
         "An enrollment that is not ACTIVE is left out of broadcasts and automations and refuses money and "
         "tier operations; an event makes it ACTIVE again."
@@ -53,7 +54,7 @@ def update_enrollment(request: Request) -> Reply:
 
 @route(
     "DELETE", "/v1/programs/{id}/participants/{participant_id}", summary="End an enrollment", tag=_TAG,
-    responses={204: None}, errors=[ProgramArchived],
+    responses={204: None}, errors=[ParticipantInactive, ProgramArchived],
 )
 def end_enrollment(request: Request) -> Reply:
     """Take a participant out of a program."""

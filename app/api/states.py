@@ -239,8 +239,10 @@ def _add(
 
 
 def _register(host: Host) -> None:
-    full = (LimitExceeded, *host.closed)
+    # Counters are closed to inactive participants, all of the state to those who were erased.
     inactive = (ParticipantInactive,) if host.kind is OwnerType.PARTICIPANT else ()
+    closed = (*host.closed, *inactive)
+    full = (LimitExceeded, *closed)
     tags, counters, attributes = _Tags(host), _Counters(host), _Attributes(host)
     page = models.StateQuery
     _add(host, "GET", "/state/tags", tags.list_tags, "List the tags", {200: models.TagList}, query=page)
@@ -249,16 +251,16 @@ def _register(host: Host) -> None:
     _add(host, "PUT", "/state/tags/{tag}", tags.add_tag, "Add a tag",
          {201: models.TagItem, 200: models.TagItem}, errors=full)
     _add(host, "DELETE", "/state/tags/{tag}", tags.remove_tag, "Remove a tag", {204: None},
-         errors=host.closed)
+         errors=closed)
     _add(host, "GET", "/state/counters", counters.list_counters, "List the counters",
          {200: models.CounterList}, query=page)
     _add(host, "GET", "/state/counters/{key}", counters.get_counter, "Get a counter",
          {200: models.CounterItem})
     _add(host, "PUT", "/state/counters/{key}", counters.set_counter, "Set a counter",
-         {200: models.CounterItem}, body=models.CounterBody, errors=(*full, *inactive),
+         {200: models.CounterItem}, body=models.CounterBody, errors=full,
          example={"value": "10", "reset_after": "720h"})
     _add(host, "DELETE", "/state/counters/{key}", counters.remove_counter, "Remove a counter", {204: None},
-         errors=(*host.closed, *inactive))
+         errors=closed)
     _add(host, "GET", "/state/attributes", attributes.list_attributes, "List the attributes",
          {200: models.AttributeList}, query=page)
     _add(host, "PATCH", "/state/attributes", attributes.merge_attributes, "Merge attributes",
@@ -267,7 +269,7 @@ def _register(host: Host) -> None:
     _add(host, "PUT", "/state/attributes/{key}", attributes.set_attribute, "Set an attribute",
          {200: models.AttributeItem}, body=models.AttributeBody, errors=full, example={"value": "London"})
     _add(host, "DELETE", "/state/attributes/{key}", attributes.remove_attribute, "Remove an attribute",
-         {204: None}, errors=host.closed)
+         {204: None}, errors=closed)
     query = models.EventHistoryQuery if host.has_event_window else models.HistoryQuery
     _add(host, "GET", "/activity/state-history", _history(host), "List the state history",
          {200: models.StateHistoryList}, query=query)

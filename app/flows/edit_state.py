@@ -12,7 +12,7 @@ from app.engine.state import Owner
 from app.engine.state_edits import Edited
 from app.flows import counted, review_tiers
 from app.flows.locks import lock_owners, lock_programs
-from app.store import owner_states, programs, snapshot
+from app.store import owner_states, participants, programs, snapshot
 
 Edit = Callable[[Owner, datetime], Edited]
 
@@ -54,12 +54,20 @@ def read_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: 
 
 
 def refuse_closed(c: Connection, owner: Owner, *, needs_active: bool) -> None:
-    """Refuse to change the state of an archived group or program, and counters of inactive participants."""
+    """Refuse what is archived or was erased, and to change counters of inactive participants."""
     if owner.kind is OwnerType.GROUP and owner.status == "ARCHIVED":
         raise GroupArchived()
     if owner.kind is OwnerType.PARTICIPANT and needs_active and owner.status != "ACTIVE":
         raise ParticipantInactive()
+    if owner.kind is OwnerType.PARTICIPANT and owner.status == "CLOSED":
+        refuse_erased(c, owner.organization_id, owner.id)
     if owner.kind is OwnerType.PROGRAM:
         program = programs.get(c, owner.organization_id, owner.id)
         if program is not None and program["status"] == "ARCHIVED":
             raise ProgramArchived()
+
+
+def refuse_erased(c: Connection, organization_id: UUID, participant_id: UUID) -> None:
+    """Refuse to write anything about a participant who was erased: it would be personal data anew."""
+    if participants.is_erased(c, organization_id, participant_id):
+        raise ParticipantInactive("The participant was erased, which cannot be undone")

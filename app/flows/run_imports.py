@@ -39,13 +39,15 @@ class _Report:
 
 
 def import_some(c: Connection) -> Turn:
-    """Work off one window of the oldest import."""
-    row = imports.oldest_unfinished(c)
+    """Work off one window of the import whose turn it is; who waits for room lets the others pass."""
+    row = imports.next_unfinished(c, with_events=True)
     if row is None:
         return NOTHING
     if row["kind"] == "events" and not row["dry_run"] and not lanes.has_room(c):
-        time.sleep(ROOM_WAIT_SECONDS)
-        return Turn(more=True)
+        row = imports.next_unfinished(c, with_events=False)
+        if row is None:
+            time.sleep(ROOM_WAIT_SECONDS)
+            return Turn(more=True)
     now = read_clock(c)
     report = _Report()
     try:

@@ -30,9 +30,17 @@ UPDATE imports SET byte_total = byte_total + %(bytes)s, total_lines = COALESCE(t
     uploaded = %(last)s, updated_at = %(now)s
 WHERE organization_id = %(organization_id)s AND id = %(id)s RETURNING {_COLUMNS}
 """
-_OLDEST = """
-SELECT * FROM imports WHERE uploaded AND status IN ('PENDING', 'PROCESSING')
-ORDER BY created_at LIMIT 1 FOR NO KEY UPDATE
+# Organizations take turns, a window each: a long file of one is not in the way of all the others. Within an
+# organization files go in the order they came, as one may need what another brings.
+_NEXT = """
+SELECT * FROM imports i
+WHERE uploaded AND status IN ('PENDING', 'PROCESSING')
+    AND (%(with_events)s OR kind <> 'events' OR dry_run)
+    AND NOT EXISTS (
+        SELECT 1 FROM imports o
+        WHERE o.uploaded AND o.status IN ('PENDING', 'PROCESSING') AND o.organization_id = i.organization_id
+            AND (o.created_at, o.id) < (i.created_at, i.id))
+ORDER BY updated_at, id LIMIT 1 FOR NO KEY UPDATE
 """
 _PIECES = """
 SELECT substring(content FROM greatest(%(offset)s - start, 0)::integer + 1
@@ -119,9 +127,9 @@ def any_unfinished(c: Connection) -> bool:
     return bool(row and row["due"])
 
 
-def oldest_unfinished(c: Connection) -> dict[str, Any] | None:
-    """Return the import that waits longest, of any organization, locked."""
-    return c.execute(_OLDEST).fetchone()
+def next_unfinished(c: Connection, *, with_events: bool) -> dict[str, Any] | None:
+    """Return the import whose turn it is, of any organization, locked; of events only `with_events`."""
+    return c.execute(_NEXT, {"with_events": with_events}).fetchone()
 
 
 def window(c: Connection, organization_id: UUID, import_id: UUID, offset: int, size: int) -> bytes:

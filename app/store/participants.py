@@ -111,6 +111,14 @@ def exists(c: Connection, organization_id: UUID, participant_id: UUID) -> bool:
     ).fetchone() is not None
 
 
+def is_erased(c: Connection, organization_id: UUID, participant_id: UUID) -> bool:
+    """Say whether a participant was erased, which ends everything but its balances and its journal."""
+    return c.execute(
+        "SELECT 1 FROM participants WHERE organization_id = %s AND id = %s AND erased_at IS NOT NULL",
+        (organization_id, participant_id),
+    ).fetchone() is not None
+
+
 def known(c: Connection, organization_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
     """Return those of the ids that are participants of the organization."""
     rows = c.execute(

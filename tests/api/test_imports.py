@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from app import db
 from app.flows.due import STEPS
 from app.flows.lanes import ROOM_EVENTS_MAX, Lane
-from tests.api.client import ABSENT, Caller, error_of, walk
+from tests.api.client import ABSENT, Caller, error_of, new_caller, walk
 
 CSV = "text/csv"
 LINES = "application/x-ndjson"
@@ -178,17 +178,56 @@ def test_events_wait_while_many_wait(api: Caller) -> None:
         "event_timestamp": "2020-01-01T00:00:00Z",
         "event_data": {},
     }
+    _fill_the_inbox(api)
+    import_id = _send(api, _jsonl([row]), "events", LINES, program_id=program_id).json["id"]
+    assert _step()
+    assert api.get(f"/v1/imports/{import_id}").json["status"] == "PENDING"
+    _empty_inbox()
+    assert _work_off(api, import_id)["accepted_lines"] == 1
+
+
+def _fill_the_inbox(api: Caller) -> None:
     with db.transaction() as c:
         c.execute(
             "INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)"
             " SELECT 0, n, %s, n, %s FROM generate_series(1, %s) n",
             (api.organization_id, ABSENT, ROOM_EVENTS_MAX),
         )
-    import_id = _send(api, _jsonl([row]), "events", LINES, program_id=program_id).json["id"]
-    assert _step()
-    assert api.get(f"/v1/imports/{import_id}").json["status"] == "PENDING"
+
+
+def test_an_import_that_waits_for_room_lets_those_of_others_pass(api: Caller) -> None:
+    program_id = api.program()
+    row = {
+        "external_id": "a", "idempotency_key": "k", "event_timestamp": "2020-01-01T00:00:00Z",
+        "event_data": {},
+    }
+    _fill_the_inbox(api)
+    waiting = _send(api, _jsonl([row]), "events", LINES, program_id=program_id).json["id"]
+    behind = _send(api, "external_id\nb\n", "participants").json["id"]
+    other = new_caller(api.http)
+    passing = _send(other, "external_id\nc\n", "participants").json["id"]
+    for _ in range(3):
+        assert _step()
+    assert other.get(f"/v1/imports/{passing}").json["status"] == "COMPLETED"
+    # Its own organization's later file stays behind: it may need what the first one brings.
+    for each in (waiting, behind):
+        assert api.get(f"/v1/imports/{each}").json["status"] == "PENDING"
     _empty_inbox()
-    assert _work_off(api, import_id)["accepted_lines"] == 1
+    assert _work_off(api, behind)["status"] == "COMPLETED"
+    assert api.get(f"/v1/imports/{waiting}").json["status"] == "COMPLETED"
+
+
+def test_organizations_take_turns_window_by_window(api: Caller) -> None:
+    long = "external_id\n" + "".join(f"long-{number}\n" for number in range(1_500))
+    first = _send(api, long, "participants").json["id"]
+    assert _step()
+    other = new_caller(api.http)
+    short = _send(other, "external_id\nshort\n", "participants").json["id"]
+    for _ in range(2):
+        _step()
+    assert other.get(f"/v1/imports/{short}").json["status"] == "COMPLETED"
+    assert api.get(f"/v1/imports/{first}").json["status"] == "PROCESSING"
+    assert _work_off(api, first)["accepted_lines"] == 1_500
 
 
 @pytest.mark.parametrize("kind", ["participants", "balances", "events"])

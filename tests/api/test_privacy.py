@@ -142,8 +142,18 @@ def test_an_erasure_may_be_repeated_and_touches_nobody_else(api: Caller) -> None
 def test_who_was_erased_stays_closed_and_nameless(api: Caller) -> None:
     person, _ = _person(api)
     path = f"/v1/participants/{person}"
+    program = api.get(path).json["program_ids"][0]
     api.delete(path)
     for answer in (
+        api.put(f"{path}/state/tags", {"tags": [SECRET]}),
+        api.put(f"{path}/state/tags/{SECRET}"),
+        api.delete(f"{path}/state/tags/{SECRET}"),
+        api.put(f"{path}/state/counters/visits", {"value": "1"}),
+        api.patch(f"{path}/state/attributes", {"attributes": {SECRET: SECRET}}),
+        api.put(f"{path}/state/attributes/{SECRET}", {"value": SECRET}),
+        api.delete(f"{path}/state/attributes/{SECRET}"),
+        api.patch(f"/v1/programs/{program}/participants/{person}", {"status": "ACTIVE"}),
+        api.delete(f"/v1/programs/{program}/participants/{person}"),
         api.patch(f"{path}/status", {"status": "ACTIVE"}),
         api.patch(path, {"first_name": NAME}),
         api.patch(path, {"external_id": NAME}),
@@ -155,3 +165,7 @@ def test_who_was_erased_stays_closed_and_nameless(api: Caller) -> None:
     shown = api.get(path).json
     assert (shown["status"], shown["external_id"]) == ("CLOSED", f"erased-{person}")
     assert "first_name" not in shown
+    assert (shown["tags"], shown["attributes"]) == ([], {})
+    # Who only closed an account is not forgotten: tags and attributes stay open.
+    closed = api.participant("closed", status="CLOSED")
+    assert api.put(f"/v1/participants/{closed}/state/tags", {"tags": ["left"]}).status_code == 200

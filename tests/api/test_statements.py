@@ -30,7 +30,7 @@ _TEMPLATE = "is a text whose gaps a function fills; the functions are called by 
 EXCEPTIONS = {
     "store/automations:any_due": _LANE, "store/automations:any_refresh_due": _LANE,
     "store/due_work:first": _LANE, "store/due_work:any_due": _LANE, "store/firings:_UNPARK": _LANE,
-    "store/firings:_TRIM": _LANE, "store/firings:any_due": _LANE, "store/imports:_OLDEST": _LANE,
+    "store/firings:_TRIM": _LANE, "store/firings:any_due": _LANE, "store/imports:_NEXT": _LANE,
     "store/imports:any_unfinished": _LANE, "store/outbox:_TAKE": _LANE, "store/outbox:_ANY_PENDING": _LANE,
     "store/outbox:_TRIM": _LANE, "store/request_logs:_TRIM": _LANE, "store/subscriptions:any_due": _LANE,
     "store/tier_states:_DUE": _LANE, "store/webhook_deliveries:_ANY_DUE": _LANE,
