@@ -2,6 +2,8 @@
 
 Entries carry the number of the transaction that wrote them. Everything below the oldest running transaction
 is settled, so sealing goes through those numbers in order and never meets an entry twice or too late.
+A step ends before it has too many entries, however few transactions they come from, and one transaction
+with more than that is sealed in parts: the places in the chain are the same either way.
 """
 
 from dataclasses import dataclass
@@ -16,19 +18,31 @@ from app.ledger.chain import GENESIS, SealedEntry, entry_hash
 
 STEP_FIRST = 200  # Transactions looked at in one step; grows over gaps, shrinks when they are full.
 STEP_MAX = 1_000_000
-ENTRIES_WANTED = 5_000
+ENTRIES_WANTED = 2_500
+# Half a second of hashing, several on a busy machine; neither a statement nor a pause may take ten.
+ENTRIES_MAX = 5_000
 
 _HORIZON = """
 SELECT h.transaction_id, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS settled
 FROM seal_horizon h FOR UPDATE
 """
 
+# Counting ends where there are too many: it takes as long as a step that is not too large.
+_TOO_MANY = """
+SELECT count(*) > %(limit)s AS found FROM (SELECT 1 FROM journal_entries e
+    WHERE e.transaction_id >= %(low)s AND e.transaction_id < %(high)s LIMIT %(limit)s + 1) x
+"""
+
+# The postings are gathered of what is sealed now, not of what the limit leaves for later.
 _ENTRIES = f"""
-SELECT {COLUMNS} FROM journal_entries e
-WHERE e.transaction_id >= %(low)s AND e.transaction_id < %(high)s
-    AND NOT EXISTS (SELECT 1 FROM journal_seals s
-        WHERE s.organization_id = e.organization_id AND s.entry_id = e.id)
-ORDER BY e.transaction_id, e.id
+WITH e AS MATERIALIZED (
+    SELECT * FROM journal_entries e
+    WHERE e.transaction_id >= %(low)s AND e.transaction_id < %(high)s
+        AND NOT EXISTS (SELECT 1 FROM journal_seals s
+            WHERE s.organization_id = e.organization_id AND s.entry_id = e.id)
+    ORDER BY e.transaction_id, e.id LIMIT %(limit)s
+)
+SELECT {COLUMNS} FROM e ORDER BY e.transaction_id, e.id
 """
 
 # For a database that was restored elsewhere, where the numbers of transactions begin anew.
@@ -80,13 +94,33 @@ def seal_step(c: Connection, now: datetime, step: int) -> Sealed:
     high = min(low + step, settled)
     if high == low:
         return Sealed(0, False)
-    entries = entries_of(c.execute(_ENTRIES, {"low": low, "high": high}).fetchall())
+    high = _shortened(c, low, high)
+    if high == low + 1:
+        # It may hold any number of entries, and there is no smaller step.
+        c.execute("SET LOCAL statement_timeout = 0")
+    entries = entries_of(
+        c.execute(_ENTRIES, {"low": low, "high": high, "limit": ENTRIES_MAX}).fetchall()
+    )
     _seal(c, entries, now)
+    if len(entries) == ENTRIES_MAX:
+        return Sealed(len(entries), True)  # The rest of it is looked for by the next step.
     _advance(c, high)
     return Sealed(len(entries), high < settled)
 
 
+def _shortened(c: Connection, low: int, high: int) -> int:
+    """Return the end of a step from `low` that has no more than ENTRIES_MAX, or is one transaction."""
+    while high > low + 1:
+        row: Any = c.execute(_TOO_MANY, {"low": low, "high": high, "limit": ENTRIES_MAX}).fetchone()
+        if not row["found"]:
+            break
+        high = low + (high - low) // 2
+    return high
+
+
 def _seal_left_behind(c: Connection, now: datetime, settled: int) -> Sealed:
+    # They are looked for in the whole journal.
+    c.execute("SET LOCAL statement_timeout = 0")
     entries = entries_of(c.execute(_LEFT_BEHIND, {"limit": ENTRIES_WANTED}).fetchall())
     _seal(c, entries, now)
     more = len(entries) == ENTRIES_WANTED

@@ -20,7 +20,7 @@ def run() -> bool:
 
 def adapted(step: int, entries: int) -> int:
     """Return how many transactions to look at next: more over gaps, fewer where they are full."""
-    if entries > 2 * seal.ENTRIES_WANTED:
+    if entries >= seal.ENTRIES_MAX:
         return max(step // 2, 1)
     if entries < seal.ENTRIES_WANTED // 2:
         return min(step * 2, seal.STEP_MAX)

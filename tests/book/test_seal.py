@@ -1,10 +1,14 @@
 """Sealing follows commits: nothing is sealed early, nothing is forgotten, and it works after a restore."""
 
+import time
+from uuid import UUID
+
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
 from app import db
-from app.book import chain
+from app.book import chain, seal
 from app.settings import settings
 from tests.book.conftest import Shop, Tamper, seal_everything, violations
 
@@ -74,3 +78,70 @@ def test_sums_of_system_accounts_follow_the_seals(shop: Shop) -> None:
     assert [(row["owner_type"], int(row["balance"])) for row in rows] == [
         ("SYSTEM_BREAKAGE", 2), ("SYSTEM_ISSUANCE", -5)
     ]
+
+
+# As so many postings in one transaction would have left them, behind the balances' back.
+_MANY = """
+WITH first AS (SELECT * FROM journal_entries ORDER BY id LIMIT 1), made AS (
+    INSERT INTO journal_entries (organization_id, id, asset_id, action_type, created_at)
+    SELECT organization_id, gen_random_uuid(), asset_id, action_type, created_at
+    FROM first CROSS JOIN generate_series(1, {count}) RETURNING organization_id, id
+)
+INSERT INTO postings (organization_id, entry_id, line, account_id, bucket, amount)
+SELECT m.organization_id, m.id, p.line, p.account_id, p.bucket, p.amount
+FROM made m CROSS JOIN postings p WHERE p.entry_id = (SELECT id FROM first)
+"""
+
+
+def in_order(shop: Shop) -> list[UUID]:
+    """Return the entries as the chain should hold them: by transaction, and by id within one."""
+    with db.connection() as c:
+        rows = c.execute("SELECT id FROM journal_entries ORDER BY transaction_id, id").fetchall()
+    return [row["id"] for row in rows]
+
+
+def chained(shop: Shop) -> list[UUID]:
+    """Return the entries as the chain holds them."""
+    with db.connection() as c:
+        rows = c.execute("SELECT entry_id FROM journal_seals ORDER BY sequence_number").fetchall()
+    return [row["entry_id"] for row in rows]
+
+
+def steps_to_the_end() -> list[int]:
+    """Seal until nothing is left, from a large step on; returns how many entries each step sealed."""
+    taken = []
+    more = True
+    while more:
+        with db.transaction() as c:
+            done = seal.seal_step(c, db.read_clock(c), 1_000)
+        taken.append(done.entries)
+        more = done.more
+    return taken
+
+
+def test_a_step_is_bounded_by_its_entries_too(
+    shop: Shop, tamper: Tamper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seal, "ENTRIES_MAX", 7)
+    shop.give("1")
+    tamper(_MANY.format(count=30))  # More than a step may hold: in parts.
+    for _ in range(5):
+        tamper(_MANY.format(count=3))  # Two of them fit.
+    taken = steps_to_the_end()
+    assert sum(taken) == 46
+    assert max(taken) == 7
+    assert chained(shop) == in_order(shop)
+    assert "hash_chain" not in violations()
+
+
+@pytest.mark.nightly
+def test_the_largest_transactions_are_sealed_in_time(shop: Shop, tamper: Tamper) -> None:
+    """All within the first step by the number of transactions, which is what sealing begins with."""
+    shop.give("1")
+    for _ in range(40):
+        tamper(_MANY.format(count=5_000))
+    tamper(_MANY.format(count=200_000))
+    began = time.monotonic()
+    seal_everything()
+    print(f"400,001 entries of 42 transactions are sealed in {time.monotonic() - began:.0f} s")
+    assert chained(shop) == in_order(shop)
