@@ -38,8 +38,8 @@ _LOTS = """
 SELECT {columns} FROM jsonb_to_recordset(%(accounts)s::jsonb) AS k(o uuid, a bigint)
 CROSS JOIN LATERAL (
     SELECT * FROM lots l WHERE l.organization_id = k.o AND l.account_id = k.a AND {condition}
-    ORDER BY l.created_at, l.id LIMIT %(limit)s
-) l
+    ORDER BY l.created_at, l.id LIMIT %(of_each)s
+) l LIMIT %(limit)s
 """
 
 
@@ -50,12 +50,13 @@ def accounts(c: Connection, kind: DueKind, now: datetime, limit: int) -> list[di
 
 
 def lots(
-    c: Connection, kind: DueKind, organization_id: UUID, account_ids: list[int], now: datetime, limit: int
+    c: Connection, kind: DueKind, organization_id: UUID, account_ids: list[int], now: datetime, *,
+    of_each: int, limit: int,
 ) -> dict[int, list[Lot]]:
-    """Return the due lots of accounts, oldest first, no more than `limit` of each."""
+    """Return due lots of accounts, of each the oldest, no more than `of_each` of one and `limit` in all."""
     rows = c.execute(_LOTS.format(columns=LOT_COLUMNS, condition=_CONDITIONS[kind]), {
         "accounts": dumps([{"o": str(organization_id), "a": account} for account in account_ids]),
-        "now": now, "limit": limit,
+        "now": now, "of_each": of_each, "limit": limit,
     }).fetchall()
     found: dict[int, list[Lot]] = {}
     for row in rows:

@@ -33,7 +33,7 @@ from app.queue import ringer
 from app.store import outbox, owner_states, snapshot
 from app.store.outbox import Message
 
-LOTS_PER_BATCH = 1000
+LOTS_PER_BATCH = 1000  # Of all accounts: many may have many that are due at the same minute.
 LOTS_PER_ACCOUNT = 1000  # An announcement names its lots, and an event's data has a bound.
 BATCHES_PER_RUN = 50  # Then the worker is free for others; the next ring goes on.
 
@@ -135,7 +135,8 @@ def _plans(
     keys = [AccountKey(organization_id, row["owner_id"], row["asset_id"]) for row in rows]
     found: dict[AccountKey, Account] = read.accounts(c, keys)
     lots = due.lots(
-        c, kind, organization_id, [account.id for account in found.values()], now, LOTS_PER_ACCOUNT
+        c, kind, organization_id, [account.id for account in found.values()], now,
+        of_each=LOTS_PER_ACCOUNT, limit=LOTS_PER_BATCH,
     )
     known = assets.many(c, organization_id, list({key.asset_id for key in keys}))
     act = expire if kind is DueKind.EXPIRY else mature

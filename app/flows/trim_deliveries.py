@@ -5,7 +5,7 @@ from app.domain.ids import lowest_id
 from app.domain.webhooks import RETENTION
 from app.store import outbox, webhook_deliveries
 
-BATCH_MAX = 2_000  # Of each organization; a batch holds its locks for some tens of milliseconds.
+BATCH_MAX = 2_000  # Of all organizations together: holds its locks for some tens of milliseconds.
 
 
 def trim_some() -> int:

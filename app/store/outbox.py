@@ -63,7 +63,7 @@ DELETE FROM outbox b USING (
             SELECT 1 FROM webhook_deliveries d
             WHERE d.organization_id = x.organization_id AND d.webhook_event_id = x.id
         ) ORDER BY x.id LIMIT %(limit)s
-    ) old
+    ) old LIMIT %(limit)s
 ) old
 WHERE b.organization_id = old.organization_id AND b.id = old.id
 """
@@ -151,7 +151,7 @@ def since(
 
 
 def trim(c: Connection, before: UUID, limit: int) -> int:
-    """Delete messages with ids below a bound that no delivery refers to; returns how many."""
+    """Delete up to `limit` messages with ids below a bound that no delivery refers to; returns how many."""
     return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
 
 

@@ -125,7 +125,7 @@ DELETE FROM webhook_deliveries d USING (
     SELECT old.organization_id, old.id FROM organizations o CROSS JOIN LATERAL (
         SELECT x.organization_id, x.id FROM webhook_deliveries x
         WHERE x.organization_id = o.id AND x.id < %(before)s ORDER BY x.id LIMIT %(limit)s
-    ) old
+    ) old LIMIT %(limit)s
 ) old
 WHERE d.organization_id = old.organization_id AND d.id = old.id
 """
@@ -228,5 +228,5 @@ def write_outcomes(c: Connection, rows: list[dict[str, Any]], now: datetime) -> 
 
 
 def trim(c: Connection, before: UUID, limit: int) -> int:
-    """Delete deliveries with ids below a bound, at most `limit` of each organization; returns how many."""
+    """Delete deliveries with ids below a bound, at most `limit` in all; returns how many."""
     return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount

@@ -1,7 +1,10 @@
 """What the date brings: expiry and maturity posted by the background, and not undone by anything."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import pytest
 
 from app import db
 from app.book.due import DueKind
@@ -170,3 +173,20 @@ def test_one_microsecond_decides_whether_value_is_past_its_date(lot_shop: Shop) 
         assert past(lot_shop, due - MICROSECOND)[0] == "10.00"
         assert past(lot_shop, due)[0] == "0.00"
         post_due_lots.post_batch(DueKind.EXPIRY)
+
+
+def test_a_batch_is_bounded_by_its_lots_however_many_accounts_they_are_of(
+    lot_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_due_lots, "LOTS_PER_BATCH", 3)
+    people = [lot_shop.api.participant(f"p{n}", program_id=lot_shop.program) for n in range(3)]
+    for person in people:
+        for _ in range(3):
+            credit_with_dates(replace(lot_shop, person=person), "1", expires=60)
+    advance(61)
+    taken = []
+    while (lots_taken := post_due_lots.post_batch(DueKind.EXPIRY)) > 0:
+        taken.append(lots_taken)
+    assert taken == [3, 3, 3]
+    for person in people:
+        assert replace(lot_shop, person=person).balance()["available"] == "0.00"
