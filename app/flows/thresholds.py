@@ -46,6 +46,14 @@ def note_known(
 
 
 def _crossed(schedule: Threshold, before: Owner, after: Owner, now: datetime) -> bool:
-    counters = [one.counters.get(schedule.counter) for one in (before, after)]
-    old, new = (ZERO if counter is None else counter.effective(now) for counter in counters)
-    return schedule.crossed(old, new)
+    """Say whether a write made the comparison true, by what it did or by the auto-reset that it found due.
+
+    A reset happens at a write (`reset_after` is judged on reading and writing): what it made true, and what
+    the write left true, became true here. Untouched, a counter crosses nothing.
+    """
+    stored, written = (one.counters.get(schedule.counter) for one in (before, after))
+    if stored is written:
+        return False
+    new = ZERO if written is None else written.effective(now)
+    olds = (ZERO, ZERO) if stored is None else (stored.value, stored.effective(now))
+    return any(schedule.crossed(old, new) for old in olds)

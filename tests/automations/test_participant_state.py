@@ -126,6 +126,31 @@ class TestThresholds:
             stage.buy("ann", points)
         assert stage.pings() == {"ann": 2}
 
+    def test_a_reset_that_was_due_crosses_at_the_write_that_finds_it(self, stage: Stage) -> None:
+        """A counter resets lazily: nothing writes it at the time itself, so nothing is compared then."""
+        stage.people("ann")
+        path = f"/v1/participants/{stage.id_of('ann')}/state/counters/year_points"
+        assert stage.api.put(path, {"value": "80", "reset_after": "720h"}).status_code == 200
+        stage.automate(trigger=by(
+            "THRESHOLD", counter="year_points", operator="<", threshold=50, repeat=True
+        ))
+        stage.automate(name="up", event_name="up", trigger=by(
+            "THRESHOLD", counter="year_points", operator=">=", threshold=50, repeat=True
+        ))
+        stage.time.work()
+        stage.time.go("2126-02-14T18:00")
+        assert stage.pings() == {}
+        stage.buy("ann", 10)  # 80, reset to 0, now 10: below at last.
+        assert stage.pings() == {"ann": 1}
+        stage.buy("ann", 10)
+        assert stage.pings() == {"ann": 1}
+        stage.buy("ann", 60)
+        assert stage.pings("up") == {"ann": 1}
+        stage.time.go("2126-03-20T18:00")
+        stage.buy("ann", 70)  # 80, reset to 0, now 70: it fell and rose, and stands above.
+        assert stage.pings("up") == {"ann": 2}
+        assert stage.pings() == {"ann": 1}
+
     def test_a_counter_set_through_the_api_crosses_too(self, stage: Stage) -> None:
         stage.people("ann")
         stage.automate(trigger=self.REACHED)
