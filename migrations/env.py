@@ -1,7 +1,7 @@
 """How Alembic reaches the database: as the owner of the tables, one transaction a migration.
 
 Migrations are SQL text. There is no table metadata in Python to compare with: the schema of record is
-what the migrations make, and a test holds it against `migrations/schema.txt`.
+what the migrations make, and docs/explanation/schema.md tells of it.
 """
 
 from alembic import context
