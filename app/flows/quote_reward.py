@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from app.book import read
-from app.db import Connection, connection, read_clock
+from app.db import Connection, connection, read_clock, transaction
 from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.assets import Asset
 from app.domain.errors import DomainError, InsufficientFunds
 from app.domain.instants import format_instant
 from app.domain.names import Bucket, OwnerType
 from app.domain.rewards import cost_of, refusals, units_left
+from app.flows import review_tiers
+from app.flows.locks import lock_owners
 from app.flows.move_value import (
     Call,
     find_owner,
@@ -23,7 +25,7 @@ from app.flows.move_value import (
 from app.flows.redeem_reward import Choice, look_up, refuse_ineligible
 from app.ledger.accounts import AccountKey
 from app.ledger.checks import check_amount, check_asset, check_limit
-from app.store import rewards
+from app.store import rewards, tier_states
 
 
 def quote(organization_id: UUID, choice: Choice) -> dict[str, Any]:
@@ -32,6 +34,7 @@ def quote(organization_id: UUID, choice: Choice) -> dict[str, Any]:
     The first reason is the one with which a redemption would be refused. What no answer could help, such as a
     participant who does not exist, is raised as a redemption raises it.
     """
+    _settle_tiers(organization_id, choice.participant_id)
     with connection() as c, c.transaction():
         c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         found = look_up(c, organization_id, choice)
@@ -65,6 +68,17 @@ def quote(organization_id: UUID, choice: Choice) -> dict[str, Any]:
         return shown
     left, own = units_left(reward, before)
     return {**shown, "quantity": quantity, "units_left": left, "units_left_for_participant": own}
+
+
+def _settle_tiers(organization_id: UUID, participant_id: UUID) -> None:
+    """End periods that are over, which a worker would do at any moment: a redemption sees them ended."""
+    with connection() as c:
+        started = tier_states.start_due_among(c, organization_id, [participant_id])
+        if not tier_states.read_due_among(started):
+            return
+    with transaction() as c:
+        lock_owners(c, organization_id, [participant_id])
+        review_tiers.settle_first(c, organization_id, participant_id)
 
 
 def _available(c: Connection, key: AccountKey, now: datetime) -> Decimal:

@@ -15,21 +15,24 @@ from uuid import UUID
 import psycopg
 
 from app.book import assets
-from app.db import Connection, pipelined
+from app.db import Connection, pipelined, read_clock
 from app.domain.assets import Asset
 from app.domain.errors import NotEligible, NotFound, RewardProgramMismatch
+from app.domain.ids import TimeOrdered
 from app.domain.names import OwnerType
 from app.domain.rewards import cost_of, refusal
 from app.engine import eligibility
-from app.flows import rulesets
+from app.flows import review_tiers, rulesets
 from app.flows.gather import Wanted as Gathering
 from app.flows.gather import look
 from app.flows.idempotency import Outcome, once
 from app.flows.move_value import (
     FIRST_LOTS,
     Call,
+    Desk,
     existing_owner,
     existing_program,
+    later_than,
     linked_asset,
     open_desk,
 )
@@ -128,6 +131,8 @@ def _redeem(c: Connection, call: Call, choice: Choice, found: Found, locked: boo
     refused = refusal(reward, quantity, rewards.read_redeemed_by(started[1]), desk.now)
     if refused is not None:
         raise refused
+    if reward["eligibility"] is not None:
+        _settle_tiers(desk, choice.participant_id)
     refuse_ineligible(c, call, choice.participant_id, reward, desk.now)
     shown = post_redemption(desk, Wanted(
         choice.participant_id, amount, choice.description or f"Redeemed: {reward['name']}", reward["id"],
@@ -138,6 +143,17 @@ def _redeem(c: Connection, call: Call, choice: Choice, found: Found, locked: boo
             c, call.organization_id, reward["id"], choice.participant_id, quantity, desk.now
         )
     return shown
+
+
+def _settle_tiers(desk: Desk, participant_id: UUID) -> None:
+    """End periods that are over before a condition asks for levels and counters, as an event would."""
+    organization_id = desk.asset.organization_id
+    if review_tiers.settle_first(desk.c, organization_id, participant_id):
+        # Its messages took the participant's next numbers; those of the redemption come after them.
+        states = snapshot.start_owners(desk.c, organization_id, list(desk.owners))
+        desk.marks |= snapshot.read_owners(states, organization_id)[1]
+        desk.now = later_than(read_clock(desk.c), desk.marks)
+        desk.ids = TimeOrdered(desk.now)
 
 
 def refuse_ineligible(

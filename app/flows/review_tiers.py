@@ -88,13 +88,16 @@ def _one_by_one(
     return done
 
 
-def settle_first(c: Connection, organization_id: UUID, owner_id: UUID) -> None:
+def settle_first(c: Connection, organization_id: UUID, owner_id: UUID) -> bool:
     """Review a locked owner before a call changes it: what it changes belongs to the new period.
 
-    The sweeper rings for the events of the review, of which there are any but rarely.
+    Returns whether anything was due. The sweeper rings for the events of the review, of which there are any
+    but rarely.
     """
-    if tier_states.read_due_among(tier_states.start_due_among(c, organization_id, [owner_id])):
-        settle(c, organization_id, [owner_id])
+    due = tier_states.read_due_among(tier_states.start_due_among(c, organization_id, [owner_id]))
+    if due:
+        settle(c, organization_id, due)
+    return bool(due)
 
 
 def settle(c: Connection, organization_id: UUID, owner_ids: list[UUID]) -> set[int]:
