@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import jsonschema_rs
+import psycopg
 import pytest
 from werkzeug.test import Client as WsgiClient
 
@@ -12,6 +13,7 @@ from app.api.openapi import document
 from app.api.reference import pages
 from app.api.routing import ROUTES
 from tests.api.client import Caller
+from tests.harness import Servers
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,21 @@ def test_health_tells_what_is_there_and_what_is_missing(http: WsgiClient, redis_
         redis_client.set(f"florin:heartbeat:{part}", 1, ex=10)
     answer = http.get("/health/ready")
     assert (answer.status_code, answer.json["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize(("stands", "told"), [("9999", "ok"), ("0001", "stands at 0001, the code needs {}")])
+def test_a_schema_newer_than_the_code_is_ready_and_an_older_one_is_not(
+    http: WsgiClient, servers: Servers, stands: str, told: str
+) -> None:
+    with psycopg.connect(servers.plan.owner_url(servers.plan.name), autocommit=True) as owner:
+        row = owner.execute("SELECT version_num FROM alembic_version").fetchone()
+        assert row is not None
+        owner.execute("UPDATE alembic_version SET version_num = %s", (stands,))
+        try:
+            schema = http.get("/health/ready").json["parts"]["schema"]
+        finally:
+            owner.execute("UPDATE alembic_version SET version_num = %s", row)
+    assert schema == told.format(row[0])
 
 
 def test_metrics_count_requests_of_every_process(api: Caller, http: WsgiClient, redis_client: Any) -> None:
