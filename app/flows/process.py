@@ -81,11 +81,12 @@ def plan(c: Connection, events: list[Event], *, anew: bool = False) -> Plans:
 
 def batch(
     c: Connection, partition: int, lease: Lease, events: list[Event], plans: Plans, needs: Needs,
-    numbers: AccountNumbers,
+    numbers: AccountNumbers, ids: TimeOrdered | None = None,
 ) -> list[Event]:
     """Decide events of one lane in one transaction; return those that need more rows locked, in order.
 
     What they need is noted in `needs`. Raises Outdated where the rules changed; then nothing is written.
+    A replay, which takes the events of a batch one by one, gives the `ids` that all of them draw from.
     """
     wanted = Wanted(events[0].organization_id)
     for event in events:
@@ -99,7 +100,7 @@ def batch(
         with c.transaction():
             gathered = gather(c, wanted)
             _check_versions(gathered, plans)
-            decisions, left = _decide_all(c, events, plans, gathered, needs, numbers)
+            decisions, left = _decide_all(c, events, plans, gathered, needs, numbers, ids)
             record.write(c, gathered, decisions)
             inbox.done(c, partition, [decision.event.position for decision in decisions])
             tried = [d.event.owner_id for d in decisions if d.event.attempts]
@@ -120,11 +121,11 @@ def _check_versions(gathered: Gathered, plans: Plans) -> None:
 
 def _decide_all(
     c: Connection, events: list[Event], plans: Plans, gathered: Gathered, needs: Needs,
-    numbers: AccountNumbers,
+    numbers: AccountNumbers, ids: TimeOrdered | None,
 ) -> tuple[list[Decision], list[Event]]:
     """Decide in order on the running state. An event that needs more leaves with its owner's later ones."""
     world = gathered.world
-    ids = TimeOrdered(world.now)
+    ids = ids or TimeOrdered(world.now)
     decisions: list[Decision] = []
     left: list[Event] = []
     leaving: set[UUID] = set()

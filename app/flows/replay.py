@@ -3,26 +3,29 @@
 An empty database gets the configuration and the events. Each event is then processed there as a worker does
 it, at its `decided_at` and under its version of the rules; at the end both sides must say the same, byte by
 byte (decision C4). What moved without an event (calls, due lots, edits of state) is no part of the log:
-balances without lots get it at its time, and owners that had more than that done to them are left out of the
-comparison, with everybody their events touched; they are counted.
+balances without lots and budgets get it at its time, and owners that had more than that done to them are left
+out of the comparison, with everybody their events touched; they are counted.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from app.book.accounts import AccountNumbers
 from app.book.check import EXAMPLES_MAX, Checked, Finding
 from app.db import Connection
+from app.domain.ids import TimeOrdered
 from app.domain.json import dumps
 from app.domain.names import EventErrorCode
-from app.domain.rules import CronSchedule, IntervalSchedule
-from app.engine.ruleset import Ruleset
-from app.engine.schedules import next_reset
+from app.domain.rules import rule_from_snapshot
 from app.flows import process, rulesets
 from app.flows.process import Needs, Plans
+from app.flows.reset_budget import reset_at
+from app.flows.rules import replace_budgets
 from app.store import inbox, replays
 from app.store.leases import Lease
 
@@ -47,17 +50,12 @@ def run(
 ) -> Iterator[tuple[Checked, str]]:
     """Replay into an empty database; yield what was compared, as `verify` does."""
     replays.fill(source, target)
-    for row in replays.budgets(source):
-        schedule = (
-            CronSchedule(row["cron_expression"]) if row["cron_expression"] is not None
-            else IntervalSchedule(row["interval_text"])
-        )
-        replays.start_budget(target, row, next_reset(schedule, row["created_at"]))
     decisions = replays.decisions(source, organization_id)
     failures = _process(source, target, decisions)
     sides = Sides(_by_event(source), _by_event(target))
-    _note_owners(source, sides)
-    _note_owners(target, sides)
+    budgeted = replays.budgeted_rules(source)
+    for side in (source, target):
+        _note_touched(side, sides, budgeted)
     apart = _apart(source, decisions, sides)
     wrong = list(failures)
     compared = 0
@@ -80,13 +78,13 @@ def run(
 def _process(source: Connection, target: Connection, decisions: list[dict[str, Any]]) -> list[Finding]:
     """Decide every event again; return those that could not be."""
     numbers, failures = AccountNumbers(), []
-    outside = iter(replays.outside_sums(source))
-    ahead = next(outside, None)
+    beside = deque(_beside(source))
     in_force: dict[UUID, tuple[int, str]] = {}
+    ids: TimeOrdered | None = None
+    present: datetime | None = None
     for row in decisions:
-        while ahead is not None and ahead["created_at"] < row["decided_at"]:
-            replays.add(target, ahead)
-            ahead = next(outside, None)
+        while beside and beside[0][0] < row["decided_at"]:
+            beside.popleft()[1](target)
         if row["error_code"] in _UNDECIDED:
             continue
         archived = row["error_code"] == EventErrorCode.PROGRAM_INACTIVE
@@ -95,29 +93,49 @@ def _process(source: Connection, target: Connection, decisions: list[dict[str, A
             replays.put_in_force(target, row["organization_id"], row["program_id"], *wanted)
             in_force[row["program_id"]] = wanted
         ruleset = rulesets.get(target, row["organization_id"], row["program_id"], row["ruleset_version"])
+        if ids is None or row["decided_at"] != present:
+            # Lots of one instant are spent in the order of their ids, across the events of their batch.
+            ids, present = TimeOrdered(row["decided_at"]), row["decided_at"]
         try:
-            _decide(target, row, ruleset, wanted[1], numbers)
+            _decide(target, row, Plans({row["program_id"]: ruleset}, {row["program_id"]: wanted[1]}),
+                    numbers, ids)
         except Exception as error:  # Whatever breaks one event must not hide what became of the others.
             target.execute("DELETE FROM inbox")
             failures.append(Finding(f"event {row['event_seq']}", f"{type(error).__name__}: {error}"))
-    while ahead is not None:
-        replays.add(target, ahead)
-        ahead = next(outside, None)
+    for _, change in beside:
+        change(target)
     return failures
 
 
+def _beside(source: Connection) -> list[tuple[datetime, Callable[[Connection], None]]]:
+    """Return what was done to balances without lots and to budgets beside the events, in order."""
+    found: list[tuple[datetime, Callable[[Connection], None]]] = [
+        (row["created_at"], partial(replays.add, row=row)) for row in replays.outside_sums(source)
+    ]
+    found += [(row["at"], partial(_change_budget, row)) for row in replays.budget_changes(source)]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _change_budget(row: dict[str, Any], target: Connection) -> None:
+    """Write a rule's budgets as its version says, or reset one as somebody did."""
+    if row["snapshot"] is not None:
+        rule = rule_from_snapshot(row["history_id"], row["snapshot"])
+        replace_budgets(target, row["organization_id"], rule, row["at"])
+    else:
+        reset_at(target, row["organization_id"], row["rule_id"], row["asset_id"], row["at"])
+
+
 def _decide(
-    target: Connection, row: dict[str, Any], ruleset: Ruleset, status: str, numbers: AccountNumbers
+    target: Connection, row: dict[str, Any], plans: Plans, numbers: AccountNumbers, ids: TimeOrdered
 ) -> None:
     """Process one event as a worker would, at the instant of its decision."""
     replays.enter(target, row["decided_at"])
     replays.wait(target, row["organization_id"], row["event_seq"])
     (event,) = inbox.claim(target, row["partition"], after=row["event_seq"] - 1, limit=1).events
-    plans = Plans({event.program_id: ruleset}, {event.program_id: status})
     needs: Needs = {}
     for _ in range(ROUNDS_MAX):
         lease = Lease("replay", event.position, event.position, True, 0)
-        if not process.batch(target, row["partition"], lease, [event], plans, needs, numbers):
+        if not process.batch(target, row["partition"], lease, [event], plans, needs, numbers, ids):
             return
     raise AssertionError("the event asks for more and more rows")
 
@@ -142,20 +160,27 @@ def _by_event(c: Connection) -> dict[Key, list[str]]:
     return told
 
 
-def _note_owners(c: Connection, sides: Sides) -> None:
-    """Note whom the entries and changes of each event touched."""
+def _note_touched(c: Connection, sides: Sides, budgeted: Mapping[Key, UUID]) -> None:
+    """Note what each event touched: owners by entries and changes, and the budgets of its rules."""
     for kind, row in replays.outcomes(c):
         key = (row["organization_id"], row["event_seq"])
         found = sides.touched.setdefault(key, set())
         if kind == "changes":
             found.add(row["owner_id"])
         if kind == "entries":
-            found.update(UUID(posting[1]) for posting in row["postings"])
+            # No decision reads what the system's own accounts hold.
+            found.update(
+                UUID(owner) for owner_type, owner, *_ in row["postings"]
+                if not owner_type.startswith("SYSTEM_")
+            )
+        if kind == "decisions":
+            numbers = [(row["organization_id"], evaluation[0]) for evaluation in row["evaluations"] or ()]
+            found.update(budgeted[number] for number in numbers if number in budgeted)
 
 
 @dataclass(slots=True)
 class Apart:
-    """Who and what is left out of the comparison."""
+    """Whose (owners, and rules with budgets) and what events are left out of the comparison."""
 
     owners: set[UUID]
     events: set[Key] = field(default_factory=set)
@@ -168,6 +193,8 @@ def _apart(source: Connection, decisions: list[dict[str, Any]], sides: Sides) ->
         key = (row["organization_id"], row["event_seq"])
         concerned = {row["participant_id"], row["group_id"], row["recipient_id"]} - {None}
         concerned |= sides.touched.get(key, set())
+        if row["reads_program"]:
+            concerned.add(row["program_id"])
         if row["erased"] or not found.owners.isdisjoint(concerned):
             found.events.add(key)
             found.owners |= concerned

@@ -159,7 +159,7 @@ def change(
         )
         rule_store.update(c, organization_id, row)
         if "budgets" in changes:
-            _replace_budgets(c, organization_id, rule, now)
+            replace_budgets(c, organization_id, rule, now)
         _keep_version(c, organization_id, api_key_id, rule, row, snapshot, _change_type(old, rule))
         rulesets.renew(c, organization_id, rule.program_id, now)
         return _view(c, organization_id, row, now)
@@ -247,7 +247,7 @@ def _refuse_taken_order(c: Connection, organization_id: UUID, rule: Rule) -> Non
         raise errors.OrderConflict(details={"order": f"{rule.order} is taken by another active rule"})
 
 
-def _replace_budgets(c: Connection, organization_id: UUID, rule: Rule, now: datetime) -> None:
+def replace_budgets(c: Connection, organization_id: UUID, rule: Rule, now: datetime) -> None:
     """Put the new budgets in place of the old; an asset that stays keeps what it has consumed."""
     lock_budgets(c, organization_id, [rule.id])
     standing = {

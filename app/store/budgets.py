@@ -43,9 +43,15 @@ WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s
     AND asset_id = ANY(%(asset_ids)s::uuid[])
 """
 
+# Noted as well: what was issued before and after cannot be told apart from the events alone.
 _RESET = """
-UPDATE rule_budgets SET consumed = 0, next_reset_at = %(next_reset_at)s, counted_from = read_clock()
-WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s AND asset_id = %(asset_id)s
+WITH done AS (
+    UPDATE rule_budgets SET consumed = 0, next_reset_at = %(next_reset_at)s, counted_from = %(at)s
+    WHERE organization_id = %(organization_id)s AND rule_id = %(rule_id)s AND asset_id = %(asset_id)s
+    RETURNING organization_id, rule_id, asset_id, counted_from
+)
+INSERT INTO budget_resets (organization_id, rule_id, asset_id, reset_at)
+SELECT organization_id, rule_id, asset_id, counted_from FROM done ON CONFLICT DO NOTHING
 """
 
 
@@ -102,10 +108,11 @@ def remove(c: Connection, organization_id: UUID, rule_id: UUID, asset_ids: Itera
 
 
 def reset(
-    c: Connection, organization_id: UUID, rule_id: UUID, asset_id: UUID, next_reset_at: datetime | None
+    c: Connection, organization_id: UUID, rule_id: UUID, asset_id: UUID, at: datetime,
+    next_reset_at: datetime | None,
 ) -> None:
-    """Start a budget anew."""
+    """Start a budget anew at `at`, and note that somebody did."""
     c.execute(_RESET, {
-        "organization_id": organization_id, "rule_id": rule_id, "asset_id": asset_id,
+        "organization_id": organization_id, "rule_id": rule_id, "asset_id": asset_id, "at": at,
         "next_reset_at": next_reset_at,
     })

@@ -17,25 +17,28 @@ from app.db import Connection
 # stay away: their events are in the log already, and nobody is to be told twice.
 CONFIGURATION = (
     "organizations", "owners", "ledger_entities", "programs", "assets", "program_assets", "participants",
-    "enrollments", "groups", "group_members", "rules", "rule_budgets", "rule_history", "rulesets", "tiers",
-    "tier_levels", "events",
+    "enrollments", "groups", "group_members", "rules", "rule_history", "rulesets", "tiers", "tier_levels",
+    "events",
 )
 # Events are taken one by one, at the instant of the batch they were decided in: so an owner may be posted
-# to twice at one instant, which the clock of a worker would step over.
+# to twice at one instant, which the clock of a worker would step over. What a decision announces (lots it
+# found expired) is among the events already, under a number and a key of its own.
 _START: LiteralString = """
 UPDATE owners SET tags = '{}', counters = '{}', attributes = '{}', last_posted_at = NULL,
     last_activity_at = NULL, webhook_sequence = 0;
-UPDATE rule_budgets SET consumed = 0;
 CREATE OR REPLACE FUNCTION read_clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS
     $$ SELECT current_setting('florin.replayed_at')::timestamptz $$;
 CREATE FUNCTION forget_posting() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.last_posted_at := NULL; RETURN NEW; END $$;
 CREATE TRIGGER forget_posting BEFORE UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION forget_posting();
+CREATE FUNCTION refuse_event() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER refuse_event BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse_event();
 """
 _DECISIONS = """
 SELECT DISTINCT ON (d.organization_id, d.event_seq) d.organization_id, d.event_seq, d.commit_order,
     d.decided_at, d.status, d.error_code, d.ruleset_version, e.program_id, e.partition, e.participant_id,
-    e.group_id, e.recipient_id, p.external_id LIKE 'erased-%%' AS erased
+    e.group_id, e.recipient_id, p.external_id LIKE 'erased-%%' AS erased,
+    d.inputs ? 'program' AS reads_program
 FROM decisions d JOIN events e ON e.organization_id = d.organization_id AND e.seq = d.event_seq
 LEFT JOIN participants p ON p.organization_id = e.organization_id AND p.id = e.participant_id
 WHERE %(organization_id)s::uuid IS NULL OR d.organization_id = %(organization_id)s
@@ -55,6 +58,8 @@ JOIN accounts a ON a.organization_id = p.organization_id AND a.id = p.account_id
 JOIN assets s ON s.organization_id = e.organization_id AND s.id = e.asset_id
 WHERE e.event_seq IS NULL AND s.inventory_mode = 'SIMPLE' ORDER BY e.created_at, e.id
 """
+# Whom something else than an event changed. Of a membership only the last time is kept: it is sure only where
+# it began before the person's first event and has not ended. Status and names of a person have no history.
 _OUTSIDE_OWNERS = """
 SELECT a.owner_id FROM journal_entries e
 JOIN postings p ON p.organization_id = e.organization_id AND p.entry_id = e.id AND p.account_id > 0
@@ -62,8 +67,24 @@ JOIN accounts a ON a.organization_id = p.organization_id AND a.id = p.account_id
 JOIN assets s ON s.organization_id = e.organization_id AND s.id = e.asset_id
 WHERE e.event_seq IS NULL AND s.inventory_mode <> 'SIMPLE'
 UNION SELECT owner_id FROM state_history WHERE event_seq IS NULL
-UNION SELECT id FROM participants WHERE status <> 'ACTIVE'
+UNION SELECT id FROM participants WHERE status <> 'ACTIVE' OR updated_at > created_at
 UNION SELECT id FROM groups WHERE status <> 'ACTIVE' OR updated_at > created_at
+UNION SELECT m.participant_id FROM group_members m WHERE m.status <> 'ACTIVE' OR m.joined_at > (
+    SELECT min(e.created_at) FROM events e WHERE e.organization_id = m.organization_id
+        AND (e.participant_id = m.participant_id OR e.recipient_id = m.participant_id))
+"""
+# The configuration of budgets as it was written, and the times that somebody reset one.
+_BUDGET_CHANGES = """
+SELECT h.organization_id, h.rule_id, NULL::uuid AS asset_id, h.id AS history_id, h.changed_at AS at,
+    h.snapshot
+FROM rule_history h WHERE h.change_type = 'created' OR h.changes ? 'budgets'
+UNION ALL SELECT organization_id, rule_id, asset_id, NULL, reset_at, NULL FROM budget_resets
+ORDER BY at, history_id
+"""
+_BUDGETED = """
+SELECT DISTINCT r.organization_id, r.number, r.id FROM rules r
+JOIN rule_history h ON h.organization_id = r.organization_id AND h.rule_id = r.id
+WHERE jsonb_array_length(h.snapshot->'budgets') > 0
 """
 _ADD = """
 INSERT INTO accounts AS a (organization_id, id, owner_type, owner_id, asset_id, overdrawn, updated_at,
@@ -128,22 +149,14 @@ def _copy(source: Connection, target: Connection, query: sql.Composable, table: 
             writing.write(block)
 
 
-def budgets(c: Connection) -> list[dict[str, Any]]:
-    """Return the budgets that start anew by a schedule, with when their rules were made."""
-    return c.execute(
-        "SELECT b.organization_id, b.rule_id, b.asset_id, b.cron_expression, b.interval_text, r.created_at"
-        " FROM rule_budgets b JOIN rules r ON r.organization_id = b.organization_id AND r.id = b.rule_id"
-        " WHERE b.schedule_type IS NOT NULL"
-    ).fetchall()
+def budget_changes(c: Connection) -> list[dict[str, Any]]:
+    """Return how budgets were written (with a snapshot of the rule) and reset by hand, in order."""
+    return c.execute(_BUDGET_CHANGES).fetchall()
 
 
-def start_budget(c: Connection, row: dict[str, Any], at: datetime) -> None:
-    """Set when a budget first starts anew."""
-    c.execute(
-        "UPDATE rule_budgets SET next_reset_at = %s WHERE organization_id = %s AND rule_id = %s"
-        " AND asset_id = %s",
-        (at, row["organization_id"], row["rule_id"], row["asset_id"]),
-    )
+def budgeted_rules(c: Connection) -> dict[tuple[UUID, int], UUID]:
+    """Return the rules that ever had a budget, by organization and number."""
+    return {(row["organization_id"], row["number"]): row["id"] for row in c.execute(_BUDGETED).fetchall()}
 
 
 def decisions(c: Connection, organization_id: UUID | None) -> list[dict[str, Any]]:

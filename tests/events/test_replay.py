@@ -167,3 +167,71 @@ def test_what_somebody_changed_comes_to_light(
         c.execute(change, {"seq": row[0]})
     found = replayed(scene)
     assert [name for name, checked in found.items() if checked.violations] == [check]
+
+
+def test_lots_of_one_batch_are_spent_in_their_order_again(scene: Scene, replayed: Replayed) -> None:
+    """Lots that two events of a batch made are of one instant; their ids say which came first."""
+    lots = scene.api.asset(scene.program, "LOTS", scale=2, inventory_mode="LOT")
+    many = {"type": "CREDIT", "asset_id": lots, "amount": "1", "expires_at": "720h"}
+    scene.rule('event.type == "early"', credit("1"), credit("1"), many)
+    scene.rule('event.type == "late"', {**many, "amount": "3", "expires_at": "24h"})
+    scene.rule('event.type == "spend"', {"type": "DEBIT", "asset_id": lots, "amount": "1.5"})
+    for kind in ("early", "late", "spend"):
+        scene.send(kind, {"type": kind})
+    work()
+    assert {row["status"] for row in scene.api.get("/v1/events").json["data"]} == {"COMPLETED"}
+    assert wrong(replayed(scene)) == []
+
+
+def test_a_budget_that_calls_changed_is_replayed_with_what_they_did(scene: Scene, replayed: Replayed) -> None:
+    """Reset by hand twice, taken away, and put back with a schedule."""
+    budget = {"asset_id": scene.asset, "limit": "15"}
+    path = f"/v1/rules/{scene.rule(PURCHASE, credit('10'), budgets=[budget])}"
+    for step in range(6):
+        scene.run(f"a{step}")
+        scene.run(f"b{step}")
+        if step < 2:
+            assert scene.api.post(f"{path}/reset-budget?asset_id={scene.asset}").status_code == 200
+        else:
+            hourly = {**budget, "schedule_type": "INTERVAL", "interval": "1h"}
+            later = [[], [hourly], [{**budget, "limit": "35"}]]
+            assert scene.api.patch(path, {"budgets": later[step % 3]}).status_code == 200
+    assert scene.available() == "80.00"
+    assert wrong(replayed(scene)) == []
+
+
+def test_lots_that_expire_within_an_event_are_announced_once_and_replayed(
+    scene: Scene, replayed: Replayed
+) -> None:
+    lots = scene.api.asset(scene.program, "LOTS", scale=2, inventory_mode="LOT")
+    given = {"type": "CREDIT", "asset_id": lots, "amount": "5"}
+    scene.rule('event.type == "earn"', {**given, "expires_at": "1ms"}, given)
+    scene.rule('event.type == "spend"', {"type": "DEBIT", "asset_id": lots, "amount": "1"})
+    scene.rule('event.type == "lot_expiration"', credit("event.amount"))
+    for number, kind in enumerate(("earn", "spend", "earn", "spend")):
+        scene.run(f"{kind} {number}", {"type": kind})
+    work()
+    announced = scene.api.get("/v1/events", event_type="SYSTEM").json["data"]
+    assert [each["status"] for each in announced] == ["COMPLETED"] * 2
+    assert wrong(replayed(scene)) == []
+
+
+def test_whoever_was_changed_without_a_history_is_left_out(
+    scene: Scene, replayed: Replayed, servers: Servers
+) -> None:
+    """Membership and status are known only as they are now; Dan is still compared."""
+    scene.rule(PURCHASE, credit("size(participant.groups) + 1"))
+    for name in ("ann", "bob", "eve", "dan"):
+        scene.run(name, external_id=name)
+    scene.api.group(scene.person("ann"))
+    path = f"/v1/participants/{scene.person('bob')}/status"
+    for status in ("SUSPENDED", "ACTIVE"):
+        assert scene.api.patch(path, {"status": status}).status_code == 200
+        scene.run(f"bob {status}", external_id="bob")
+    scene.run("again")
+    assert wrong(replayed(scene)) == []
+    with psycopg.connect(servers.plan.owner_url(servers.plan.name), autocommit=True) as c:
+        c.execute("UPDATE owners SET tags = '{forged}' WHERE id = %s", (scene.person("ann"),))
+        assert wrong(replayed(scene)) == []
+        c.execute("UPDATE owners SET tags = '{forged}' WHERE id = %s", (scene.person("dan"),))
+    assert len(wrong(replayed(scene))) == 1
