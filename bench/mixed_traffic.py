@@ -21,7 +21,10 @@ from bench.workload import Workload
 
 BATCH = 10
 RECIPIENTS = 3
-BROADCAST_SECONDS = 60
+# Shares of the rate. A credit by broadcast comes with an event, a message, an expiry and its message.
+BROADCAST_SHARE, MONEY_SHARE, MONEY_MAX = 0.15, 0.01, 4.0
+BROADCAST_EVENTS = 2
+BROADCAST_SECONDS_MIN, BROADCAST_SECONDS_MAX = 60.0, 180.0
 REQUEST_SECONDS = 30.0
 Request = tuple[str, str, Any]  # Method, path, body.
 
@@ -95,15 +98,19 @@ class Traffic:
                 lane.refusals.append(f"{method} {path} answered {status}: {told}")
 
 
-def lanes(work: Workload, shop: Shop, events_per_second: float) -> list[Lane]:
-    """Events at the rate that is told, and everything else beside them."""
+def lanes(work: Workload, shop: Shop, rate: float) -> list[Lane]:
+    """Lanes that together are as much work as so many live events a second."""
+    money = min(MONEY_MAX, MONEY_SHARE * rate)
+    every = BROADCAST_EVENTS * len(shop.people) / (BROADCAST_SHARE * rate)
+    every = min(BROADCAST_SECONDS_MAX, max(BROADCAST_SECONDS_MIN, every))
+    events = rate - 3 * money - BROADCAST_EVENTS * len(shop.people) / every
     return [
-        Lane("events", events_per_second / BATCH, _events(work), 202, threads=6),
-        Lane("redeem an amount", 4, _amounts(shop), 201, threads=3),
-        Lane("redeem a reward", 4, _rewards(shop), 201, threads=3),
-        Lane("transfer", 4, _transfers(shop), 201, threads=3),
+        Lane("events", max(events, 1.0) / BATCH, _events(work), 202, threads=6),
+        Lane("redeem an amount", money, _amounts(shop), 201, threads=3),
+        Lane("redeem a reward", money, _rewards(shop), 201, threads=3),
+        Lane("transfer", money, _transfers(shop), 201, threads=3),
         Lane("read a report", 1, _reports(shop), 200),
-        Lane("broadcast", 1 / BROADCAST_SECONDS, _broadcasts(shop), 201, threads=1),
+        Lane("broadcast", 1 / every, _broadcasts(shop), 201, threads=1),
     ]
 
 

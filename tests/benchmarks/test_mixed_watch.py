@@ -1,0 +1,42 @@
+"""The verdicts of `bench mixed` can fail: each on readings made for it."""
+
+from typing import Any
+
+from bench.mixed_watch import Watch, grew, slope_per_10_minutes
+
+MINUTE: list[tuple[float, int]] = [(10.0 * n, 80_000) for n in range(180)]
+
+
+def watch(**readings: Any) -> Watch:
+    """Readings without a system behind them."""
+    return Watch(None, None, **readings)  # type: ignore[arg-type]
+
+
+def test_memory_that_grows_by_two_percent_in_ten_minutes_is_told() -> None:
+    growing = [(at, 80_000 + round(at / 600 * 1_600)) for at, _ in MINUTE]
+    assert 0.015 < slope_per_10_minutes(growing) < 0.025
+    told = list(watch(memory={"worker 1": growing}).problems(30))
+    assert len(told) == 1
+    assert told[0].startswith("memory of worker 1 grows by 1.9%")
+    assert list(watch(memory={"worker 1": MINUTE}).problems(30)) == []
+
+
+def test_a_cache_that_fills_in_the_first_minutes_is_no_leak() -> None:
+    filling = [(at, 60_000 if at < 300 else 80_000) for at, _ in MINUTE]
+    assert slope_per_10_minutes(filling) == 0
+
+
+def test_dead_rows_queues_and_connections_are_judged() -> None:
+    assert list(watch(dead={"owners": [0.1, 0.1, 0.25]}).problems(30)) == ["25% of owners are dead rows"]
+    assert list(watch(bytes={"inbox": [65 << 20]}).problems(30)) == ["inbox has grown to 65 MiB"]
+    steady = {"inbox": [100, 900, 100], "connections": [20, 21, 22]}
+    assert list(watch(queues=steady).problems(30)) == []
+    growing = {"inbox": [100, 400, 900], "connections": [20, 21, 23]}
+    assert list(watch(queues=growing).problems(30)) == [
+        "inbox grows from 100 to 900", "connections grow from 20 to 23",
+    ]
+
+
+def test_a_percentile_that_doubles_is_told_and_noise_is_not() -> None:
+    assert grew([500, 40, 42, 41, 60, 120, 130, 125])
+    assert not grew([500, 40, 42, 41, 60, 41, 55, 62])
