@@ -15,6 +15,7 @@ STEPS_PER_RUN = 40  # Then other organizations, and other work, have their turn.
 TRANSACTIONS_FIRST = 200  # Looked at in one step; more over gaps, fewer where they are full.
 TRANSACTIONS_MAX = 1_000_000
 DECISIONS_WANTED = 10_000
+ROWS_MAX = 20_000  # Of events, and of decisions, in one step; one transaction with more is a step of its own.
 
 Step = Callable[[Connection, UUID, int], bool]
 
@@ -64,12 +65,19 @@ def follow_step(c: Connection, transactions: int) -> tuple[int, bool]:
         rules_store.forget(c)
         report_events.move_horizon(c, -1)
         return 0, True
-    high = 0 if low < 0 else min(low + transactions, settled)
-    if low < 0:
-        # Everything from before there were numbers is one step.
-        c.execute("SET LOCAL statement_timeout = 0")
-    elif high == low:
+    high = 0 if low < 0 else _shortened(c, low, min(low + transactions, settled))
+    if high == low:
         return 0, False
+    if high <= low + 1:
+        # One transaction, or everything from before there were numbers: there is no smaller step.
+        c.execute("SET LOCAL statement_timeout = 0")
     found = report_events.roll_up(c, low, high) + report_rules.roll_up(c, low, high)
     report_events.move_horizon(c, high)
     return found, high < settled
+
+
+def _shortened(c: Connection, low: int, high: int) -> int:
+    """Return the end of a step from `low` that has no more than ROWS_MAX, or is one transaction."""
+    while high > low + 1 and report_events.more_than(c, low, high, ROWS_MAX):
+        high = low + (high - low) // 2
+    return high

@@ -46,6 +46,12 @@ WITH hours AS (
 SELECT COALESCE(sum(events), 0)::bigint AS events FROM hours
 """
 
+# Counting ends where there are too many: it takes as long as a step that is not too large.
+_MORE_THAN: LiteralString = """
+SELECT count(*) > %(limit)s AS found FROM (SELECT 1 FROM {table} r
+    WHERE r.transaction_id >= %(low)s AND r.transaction_id < %(high)s LIMIT %(limit)s + 1) x
+"""
+
 # OFFSET 0 keeps the planner from walking all of an organization's events instead of the newest of all.
 _THROUGH: LiteralString = f"""
 SELECT program_id, sum(events)::bigint AS count FROM (
@@ -115,6 +121,15 @@ def roll_up(c: Connection, low: int, high: int) -> int:
     within = (UNNUMBERED if low < 0 else NUMBERED).replace("{row}", "v")
     row: Any = c.execute(_ROLL_UP.replace("{range}", within), {"low": low, "high": high}).fetchone()
     return int(row["events"])
+
+
+def more_than(c: Connection, low: int, high: int, limit: int) -> bool:
+    """Say whether the transactions from `low` to below `high` wrote more events or decisions than `limit`."""
+    tables: tuple[LiteralString, ...] = ("events", "decisions")
+    values = {"low": low, "high": high, "limit": limit}
+    return any(
+        c.execute(_MORE_THAN.replace("{table}", table), values).fetchall()[0]["found"] for table in tables
+    )
 
 
 def forget(c: Connection) -> None:

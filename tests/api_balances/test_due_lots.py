@@ -180,8 +180,8 @@ def test_a_batch_is_bounded_by_its_lots_however_many_accounts_they_are_of(
 ) -> None:
     monkeypatch.setattr(post_due_lots, "LOTS_PER_BATCH", 3)
     people = [lot_shop.api.participant(f"p{n}", program_id=lot_shop.program) for n in range(3)]
-    for person in people:
-        for _ in range(3):
+    for _ in range(3):
+        for person in people:  # In turns, so that the first lots to expire are of different accounts.
             credit_with_dates(replace(lot_shop, person=person), "1", expires=60)
     advance(61)
     taken = []

@@ -102,7 +102,10 @@ def test_random_value_is_estimated_within_its_noise() -> None:
         ]
         cohorts.append(Cohort(month(number), tuple(flows)))
     rates = breakage.curve(cohorts)
-    errors = [abs(breakage.ultimate(cohort, rates) - TRUE_RATE) for cohort in cohorts]  # type: ignore[operator]
+    errors = [
+        abs(breakage.ultimate(cohort, rates) - TRUE_RATE)  # type: ignore[operator]
+        for cohort in cohorts
+    ]
     assert max(errors) < Decimal("0.03")
     mean = breakage.mean_error(
         (cohort, test) for cohort in cohorts if (test := breakage.backtest(cohort, cohorts)) is not None

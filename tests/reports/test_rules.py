@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app import db
-from app.flows import report_rollups
+from app.flows import report_check, report_rollups
 from tests.api.client import ABSENT, Caller, error_of, walk
 from tests.api.conftest import api, application, http
 from tests.events.scene import PURCHASE, SIGNUP, Scene, counter, credit, open_scene, tag, work
@@ -186,6 +186,50 @@ def test_nothing_is_left_to_read_once_all_is_rolled_up(scene: Scene) -> None:
                 f"SELECT count(*) AS n FROM {table} WHERE transaction_id IS NULL"  # type: ignore[arg-type]
                 " OR transaction_id >= (SELECT transaction_id FROM report_horizon)"
             ).fetchall() == [{"n": 0}]
+
+
+def test_a_step_is_bounded_by_its_rows_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_rollups, "ROWS_MAX", 3)
+    for data in EVENTS[:7]:
+        scene.run(data=data)
+    expected = totals(walk(scene.api, "/v1/reports/rules"))
+    steps = []
+    more = True
+    while more:
+        with db.transaction() as c:
+            found, more = report_rollups.follow_step(c, 1_000_000)
+        steps.append(found)
+    # No more than three events and three decisions at once: each was written by a transaction of its own.
+    assert sum(steps) == 14
+    assert max(steps) <= 6
+    assert totals(walk(scene.api, "/v1/reports/rules")) == expected
+
+
+TAMPERED = {
+    "a count of events": ("rollup_events", "UPDATE report_events SET events = events + 1"),
+    "an hour of events": ("rollup_events", "DELETE FROM report_events WHERE grain = 'HOUR'"),
+    "a tally": ("rollup_rules", "UPDATE report_rule_days SET budget_exceeded = budget_exceeded + 1"),
+    "a day of rules": ("rollup_rules", "DELETE FROM report_rule_days"),
+    "an amount issued": ("rollup_issued", "UPDATE report_rule_assets SET issued = issued + 0.01"),
+    "a day of issuing": ("rollup_issued", "DELETE FROM report_rule_assets"),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_the_check_finds_what_is_wrong_about_events_and_rules(scene: Scene, what: str) -> None:
+    name, statement = TAMPERED[what]
+    for data in EVENTS[1:3]:
+        scene.run(data=data)
+    roll_up_everything()
+    assert found_by_check(scene) == []
+    with db.transaction() as c:
+        c.execute(statement)  # type: ignore[arg-type]
+    assert found_by_check(scene) == [name]
+
+
+def found_by_check(scene: Scene) -> list[str]:
+    """Return the checks of `report check` that find anything."""
+    return [each.name for each in report_check.run(scene.api.organization_id) if each.violations]
 
 
 def test_decisions_from_before_there_were_numbers_are_taken_once(scene: Scene) -> None:
