@@ -87,3 +87,25 @@ def clear(c: Connection, partition: int) -> None:
 def forgive(c: Connection, worker: str) -> None:
     """Take away this worker's own marks after it lost its connection: it did not die."""
     c.execute("UPDATE partition_leases SET worker = NULL WHERE worker = %s", (worker,))
+
+
+# PostgreSQL's own time-outs of idle sessions and transactions begin when it has said that it is ready; inside
+# a pipeline it does not, and a holder that hangs there would keep its partition and its locks for ever. How
+# long a session says nothing is a matter of real time: a test clock that jumps must not end it.
+_FREE = """
+SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+WHERE a.datname = current_database() AND a.usename = current_user AND a.wait_event = 'ClientRead'
+    AND a.query_start < clock_timestamp() - %s::interval
+    AND (a.backend_xid IS NOT NULL OR EXISTS (
+        SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted
+            AND l.classid = %s))
+"""
+HUNG_AFTER = "8s"
+
+
+def free_from_hung(c: Connection) -> int:
+    """End sessions that hold a partition or have written, and whose process has said nothing for long.
+
+    Returns how many. A process that was only slow finds its connection lost and its batch undone.
+    """
+    return c.execute(_FREE, (HUNG_AFTER, LOCK_CLASS)).rowcount
