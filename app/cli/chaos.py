@@ -27,7 +27,7 @@ from app.cli.chaos_receiver import Receiver
 from app.cli.chaos_traffic import Traffic
 from app.cli.datafolder import ROOT, DataFolder
 from app.cli.failure import Failure
-from app.cli.servers_ports import free_port
+from app.cli.servers_ports import own_port
 from app.domain.json import dumps, loads
 from app.flows import verify
 
@@ -82,7 +82,7 @@ class Storm:
 
     def start(self) -> None:
         """Start the system by its own command, and make the program. Raises Failure."""
-        self.port = free_port()
+        self.port = own_port(0, self.folder.path)
         self.url = f"http://127.0.0.1:{self.port}"
         environ = {name: value for name, value in os.environ.items() if name not in OURS}
         environ |= {

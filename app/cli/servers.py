@@ -7,7 +7,7 @@ from functools import partial
 from app.cli.datafolder import DataFolder
 from app.cli.failure import Failure
 from app.cli.servers_binaries import postgres_binaries, valkey_binary
-from app.cli.servers_ports import ask_postgres, ask_redis, free_port, require
+from app.cli.servers_ports import ask_postgres, ask_redis, own_port, require
 from app.cli.servers_postgres import PORT as POSTGRES_PORT
 from app.cli.servers_postgres import Postgres, make_database, prepare
 from app.cli.servers_valkey import PORT as VALKEY_PORT
@@ -47,12 +47,12 @@ class Servers:
             postgres = prepare(
                 postgres_binaries(),
                 folder.postgres,
-                free_port(POSTGRES_PORT),
+                own_port(POSTGRES_PORT, folder.path),
                 folder.secret("owner-password"),
                 folder.secret("app-password"),
             )
         if not configured.redis_url:
-            port = free_port(VALKEY_PORT)
+            port = own_port(VALKEY_PORT, folder.path)
             valkey = Valkey(valkey_binary(), folder.valkey, port, folder.secret("valkey-password"))
         return cls(folder, postgres, valkey, outside)
 

@@ -3,16 +3,20 @@
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
+from zlib import crc32
 
 import psycopg
 import redis
 
+from app.cli.datafolder import ROOT
 from app.cli.failure import Failure
 
 LOOPBACK = "127.0.0.1"
 # An outside server that does not answer within this time fails the start; nothing falls back silently.
 OUTSIDE_SECONDS = 5.0
+OWN_PORTS = range(20_000, 32_000)
 QUESTION_SECONDS = 2
 
 
@@ -35,6 +39,18 @@ def free_port(preferred: int = 0) -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def own_port(preferred: int, folder: Path) -> int:
+    """A port that belongs to a data folder: the preferred one of the default folder, else one of its path.
+
+    A server that is down for a moment must find its port again. So another system that starts meanwhile takes
+    none that is somebody's, and the port is none of those that the system lends to outgoing connections.
+    """
+    if folder == ROOT / ".data":
+        return free_port(preferred)
+    made = crc32(f"{preferred} {folder}".encode())
+    return free_port(OWN_PORTS[made % len(OWN_PORTS)])
 
 
 def ask_postgres(url: str) -> str | None:
