@@ -76,13 +76,13 @@ def main(argv: list[str]) -> int:
 
 def _measured(kept: dict[str, Any], names: list[str], quick: bool) -> dict[str, Any]:
     """Run these parts; what is kept of other parts stays."""
-    begun, parts = datetime.now(UTC), dict(kept.get("parts", {}))
+    parts = dict(kept.get("parts", {}))
     for name in names:
         print(f"{name} …", flush=True)
         parts[name] = _part(name, QUICK[name] if quick else FULL[name], quick)
         print(f"  {parts[name]['seconds']} s, load {parts[name]['load']}", flush=True)
         kept = {
-            "date": begun.isoformat(timespec="minutes"), "machine": machine.described(),
+            "machine": machine.described(),
             "parts": {each: parts[each] for each in FULL if each in parts},
         }
         FIGURES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
@@ -91,7 +91,7 @@ def _measured(kept: dict[str, Any], names: list[str], quick: bool) -> dict[str, 
 
 def _part(name: str, arguments: list[str], quick: bool) -> dict[str, Any]:
     """One part's figures, how long it took, and what the machine did besides when it began."""
-    load, begun = machine.load(), time.monotonic()
+    load, begun, at = machine.load(), time.monotonic(), datetime.now(UTC)
     try:
         done = subprocess.run(
             [sys.executable, "-m", "app.cli", "bench", name, *arguments], cwd=ROOT, capture_output=True,
@@ -101,7 +101,8 @@ def _part(name: str, arguments: list[str], quick: bool) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         figures, error = [], f"not done after {PART_SECONDS_MAX} s"
     return {
-        "seconds": round(time.monotonic() - begun), "load": load, "profile": "quick" if quick else "full",
+        "at": f"{at:%Y-%m-%d %H:%M} UTC", "seconds": round(time.monotonic() - begun), "load": load,
+        "profile": "quick" if quick else "full",
         "arguments": [Path(each).name if "/" in each else each for each in arguments],
         "figures": figures, "error": None if figures else error or "it told no figures",
     }

@@ -19,10 +19,10 @@ def write(kept: dict[str, Any], folded: str, folder: Path) -> None:
     parts = kept["parts"]
     paper = Paper(folder)
     paper.say(paper_text.HEAD)
-    paper.table(["", ""], [["Date", kept["date"]], *map(list, kept["machine"].items())])
+    paper.table(["", ""], [*map(list, kept["machine"].items())])
     paper.say(paper_text.SEEDS)
-    paper.table(["part", "profile", "arguments", "seconds", "load when it began"], [
-        [name, part["profile"], f"`{' '.join(part['arguments'])}`" if part["arguments"] else "",
+    paper.table(["part", "", "profile", "arguments", "seconds", "load when it began"], [
+        [name, part["at"], part["profile"], f"`{' '.join(part['arguments'])}`" if part["arguments"] else "",
          part["seconds"], float(part["load"])] for name, part in parts.items()
     ])
     for name, part in parts.items():

@@ -15,9 +15,10 @@ FOLDED = "app/flows/drain:drain;app/engine/decide:decide 30\napp/flows/drain:dra
 def kept(ratio: int) -> dict[str, Any]:
     told = {"cel_python_ratio": ratio, "explain_ratio": 9.0, "hundred_rules_us": 12.0,
             "hundred_rules_without_index_us": 40.0, "compile_us": 300}
-    part = {"seconds": 1, "load": 0.5, "profile": "quick", "arguments": [], "figures": [told], "error": None}
+    part = {"at": "2026-01-01", "seconds": 1, "load": 0.5, "profile": "quick", "arguments": [],
+            "figures": [told], "error": None}
     silent = {**part, "figures": [], "error": "Traceback\nthere is no network"}
-    return {"date": "2026-01-01", "machine": {"Python": "3.11"}, "parts": {"cel": part, "ledger": silent}}
+    return {"machine": {"Python": "3.11"}, "parts": {"cel": part, "ledger": silent}}
 
 
 def written(folder: Path, ratio: int) -> str:

@@ -109,7 +109,6 @@ def releases(servers: Servers, redis_client: "redis.Redis[bytes]") -> Iterator[t
     """The previous release and this one, on an empty database of their own."""
     commit = previous_commit()
     if commit is None:
-        print("not run: the history of this checkout does not reach back to the previous release")
         pytest.skip("not run: the history of this checkout does not reach back to the previous release")
     name = servers.plan.name.removesuffix("_test") + "_upgrade_test"
     servers.create(name)
