@@ -3,6 +3,7 @@
 The text around the tables lives here and in bench/paper_text, so that the command writes the whole paper.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def write(kept: dict[str, Any], folded: str, folder: Path) -> None:
     for name, part in parts.items():
         if part["error"]:
             paper.say(f"**{name}: not run.** {part['error'].splitlines()[-1]}")
+    absent = [name for name in CHAPTERS if name not in parts]
+    if any(part["load"] > (os.cpu_count() or 1) for part in parts.values()):
+        paper.say(paper_text.BUSY)
+    if absent:
+        paper.say(f"Not measured in this run: {', '.join(absent)}.")
     paper.floors(floors.lines(parts), {part["profile"] for part in parts.values()})
     for name, chapter in CHAPTERS.items():
         if parts.get(name, {}).get("figures"):

@@ -23,6 +23,11 @@ FLOORS = """
 The floors of this project are for the full profile on two cores that do nothing else.
 """
 
+BUSY = """
+**Other work took part of the processors while some parts ran** (a load above the number of logical CPUs
+when they began): their absolute figures and percentiles are those of a busy machine.
+"""
+
 QUICK = """
 **At least one part was run with the quick profile**: thousands of events instead of hundreds of
 thousands, first seconds included. It shows magnitudes; a percentile of a few hundred requests is one
