@@ -81,7 +81,7 @@ def test_the_disk_of_postgres_is_full(tmp_path: Path) -> None:
         sent = []
 
         def refused() -> bool:
-            sent.append(house.events(200))
+            sent.append(house.events(100))
             return house.ask("/v1/events/batch", {"events": sent[-1]}) is None
 
         # It cannot write its log any more: requests are refused rather than acknowledged in vain.
