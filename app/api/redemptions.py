@@ -114,8 +114,7 @@ def _found(c: Any, request: Request) -> Mapping[str, Any]:
     errors=[
         errors.NotFound, errors.ParticipantInactive, errors.ProgramSuspended, errors.ProgramArchived,
         errors.AlreadyReversed, errors.AmountExceedsRemaining, errors.QuantityExceedsRemaining,
-        errors.InvalidAmount, errors.InvalidQuantity, errors.InsufficientFunds, errors.AssetArchived,
-        errors.AssetNotLinked, errors.IdempotencyConflict,
+        errors.InvalidAmount, errors.InvalidQuantity, errors.AssetArchived, errors.IdempotencyConflict,
     ],
     example={"reason": "Order cancelled", "quantity": 1},
     description=(

@@ -79,7 +79,7 @@ def get_reward(request: Request) -> Reply:
 
 @route(
     "PATCH", _PATH + "/{reward_id}", summary="Change a reward", tag=_TAG, body=models.RewardPatch,
-    responses={200: models.Reward}, errors=[*_REFUSALS, errors.RewardUnavailable],
+    responses={200: models.Reward}, errors=[*_REFUSALS, errors.RewardUnavailable, errors.AssetNotLinked],
     example={"max_total": 2000},
     description=(
         "Type and asset stay. A reward whose stock is raised is offered again; an archived one cannot be "
