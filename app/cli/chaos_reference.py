@@ -1,4 +1,4 @@
-"""The undisturbed run of `chaos`: the events that were accepted, in the order of acceptance, one by one.
+"""The undisturbed run of `chaos`: the events that were accepted, in the order of their commits.
 
 It runs in this process on a database of its own, through the same flows, with nobody else about.
 """
@@ -28,8 +28,9 @@ NAME = "florin_reference"
 BATCH = 100
 
 _ACCEPTED = """
-SELECT external_id, idempotency_key, event_timestamp, event_data FROM events
-WHERE idempotency_key LIKE 'chaos-%' ORDER BY seq
+SELECT e.external_id, e.idempotency_key, e.event_timestamp, e.event_data
+FROM events e JOIN decisions d ON d.organization_id = e.organization_id AND d.event_seq = e.seq
+WHERE e.idempotency_key LIKE 'chaos-%' ORDER BY d.commit_order
 """
 
 

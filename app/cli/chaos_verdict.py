@@ -18,7 +18,7 @@ from app.cli.chaos_traffic import Traffic
 RECOVERY_SECONDS_MAX = 15.0
 
 _OUTCOMES = """
-SELECT e.id, e.seq, e.idempotency_key, e.external_id, e.participant_id, d.status, d.error_code,
+SELECT e.id, e.seq, e.created_at, e.idempotency_key, e.external_id, e.participant_id, d.status, d.error_code,
     d.commit_order, extract(epoch FROM d.decided_at)::float8 AS decided_at,
     count(d.event_seq) OVER (PARTITION BY e.seq) AS decisions
 FROM events e LEFT JOIN decisions d ON d.organization_id = e.organization_id AND d.event_seq = e.seq
@@ -99,13 +99,26 @@ def faults_of_acceptance(url: str, traffic: Traffic, expected: int) -> Iterator[
     undecided = [row for row in found if row["decisions"] != 1]
     if undecided:
         yield f"{len(undecided)} events are not decided exactly once, such as {undecided[0]}"
-    last: dict[Any, int] = {}
+    yield from _disorder(found, traffic)
+
+
+def _disorder(found: list[dict[str, Any]], traffic: Traffic) -> Iterator[str]:
+    """Name the first event that was decided before one that had to come first.
+
+    That is one of the same batch, or one that was answered before it was sent; of two requests that were
+    under way together, the one that drew the lower number may commit, and so be decided, later.
+    """
+    earlier: dict[Any, list[dict[str, Any]]] = {}
     for row in found:
-        order = row["commit_order"] or 0
-        if order <= last.get(row["participant_id"], -1):
-            yield f"{row['external_id']}: {row['idempotency_key']} was decided before an earlier one"
-            return
-        last[row["participant_id"]] = order
+        sent_at = traffic.sent_at.get(row["idempotency_key"], 0.0)
+        before = earlier.setdefault(row["participant_id"], [])
+        for one in before:
+            answered_at = traffic.accepted_at.get(one["idempotency_key"], float("inf"))
+            bound = one["created_at"] == row["created_at"] or answered_at < sent_at
+            if bound and (one["commit_order"] or 0) >= (row["commit_order"] or 0):
+                yield f"{row['external_id']}: {row['idempotency_key']} came before {one['idempotency_key']}"
+                return
+        before.append(row)
 
 
 def differences(shaken: Picture, calm: Picture) -> Iterator[str]:
