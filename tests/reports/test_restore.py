@@ -1,4 +1,4 @@
-"""A restore into another server: by the step in docs/how-to/operate.md its transactions go on from the old."""
+"""A restore into another server: by the step that operate.md gives, its transactions go on from the old."""
 
 import re
 import subprocess

@@ -2,8 +2,13 @@
 
 import threading
 import time
+from dataclasses import replace
+
+import pytest
 
 from app import db
+from app.flows import trim_deliveries
+from app.flows.bootstrap import create_organization
 from app.flows.deliver_webhooks import Pump, work_waits
 from app.flows.send_webhook import Sender
 from app.flows.trim_deliveries import trim_some
@@ -174,3 +179,15 @@ def test_after_thirty_days_deliveries_and_messages_are_gone(api: Caller, pump: P
             rows = c.execute("SELECT id FROM outbox").fetchall()
         assert [str(row["id"]) for row in rows] == kept
         assert deliveries(api, made["id"]) == []
+
+
+def test_a_batch_of_the_trim_is_bounded_over_all_organizations(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trim_deliveries, "BATCH_MAX", 4)
+    with db.transaction() as c:
+        other = create_organization(c, "another", 0, 0)
+    tell(api, 3)
+    tell(replace(api, organization_id=other), 3)
+    later(days=31)
+    assert [trim_some(), trim_some(), trim_some()] == [4, 2, 0]
