@@ -164,6 +164,21 @@ def test_keys_are_made_listed_and_revoked_from_the_command_line(system: System) 
     assert "revoked" in _row(system, "till")
 
 
+def test_what_a_recipe_did_is_verified_and_decided_again(system: System) -> None:
+    """The budget is reset by a call in between, the wallet is filled by one, a participant is suspended."""
+    for name in ("prefunded-campaign", "suspended-participant"):
+        assert "Everything came out as the recipe says." in _dev(system, "demo", name)
+    text = _dev(system, "verify", "--replay")
+    found = re.search(r"replayed_events +ok +(\d+) of (\d+) events compared", text)
+    assert found, text
+    compared, known = map(int, found.groups())
+    assert 0 < compared < known, "the one who was suspended cannot be compared"
+    assert re.search(r"replayed_budgets +ok +1 compared", text)
+    assert text.endswith("The ledger holds.\n")
+    databases = _dev(system, "psql", "-tAc", "SELECT count(*) FROM pg_database WHERE datname LIKE '%_replay'")
+    assert databases.strip() == "0"
+
+
 def _row(system: System, name: str) -> str:
     return next(line for line in _dev(system, "key", "list").splitlines() if line.endswith(name))
 

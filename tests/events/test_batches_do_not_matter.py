@@ -22,9 +22,9 @@ EVENTS = st.lists(
             "amount": st.integers(-3, 30),
         }, optional={"friend": st.sampled_from(PEOPLE)}),
         "recipient": st.sampled_from((None, None, *PEOPLE)),
-    }), min_size=1, max_size=30,
+    }), min_size=12, max_size=30,
 )
-SPLITS = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+SPLITS = st.lists(st.integers(1, 9), min_size=2, max_size=6)
 
 
 def rules(scene: Scene) -> None:
