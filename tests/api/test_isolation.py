@@ -109,4 +109,7 @@ def test_lists_show_nothing_of_another_organization(api: Caller) -> None:
             assert not any(each in shown.get_data(as_text=True) for each in owned.values()), route.pattern
             # Reports about the organization itself have rows of their own shape; lists have `data`.
             rows = shown.json.get("data", [])
+            if route.pattern in ("/v1/logs", "/v1/usage"):
+                # These tell of the asking itself, as soon as that is written; the owner sent more than GETs.
+                rows = [row for row in rows if row.get("method", "GET") != "GET" or row.get("events")]
             assert [row for row in rows if row.get("name") != "test"] == [], route.pattern

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,12 @@ def test_a_request_can_be_looked_up_with_its_bodies(api: Caller, application: Fl
     error_of(api.get(f"/v1/logs/{ABSENT}"), 404, "not_found")
 
 
+def _others(api: Caller, **query: object) -> list[dict[str, Any]]:
+    """Return the logs but for those of reading logs, which are written while the test reads on."""
+    rows = walk(api, "/v1/logs", **query)
+    return [row for row in rows if not (row["route_pattern"] or "").startswith("/v1/logs")]
+
+
 def test_logs_are_filtered_and_sorted(api: Caller, application: Florin) -> None:
     person = api.participant("ada")
     api.get(f"/v1/participants/{person}")
@@ -41,7 +48,7 @@ def test_logs_are_filtered_and_sorted(api: Caller, application: Florin) -> None:
     application.server.recorder.flush()
 
     def statuses(**query: object) -> list[int]:
-        return [row["status_code"] for row in walk(api, "/v1/logs", limit=1, **query)]
+        return [row["status_code"] for row in _others(api, limit=1, **query)]
 
     assert statuses() == [400, 404, 200, 201]
     assert statuses(route_pattern="/v1/participants/{id}") == [404, 200]
@@ -73,7 +80,7 @@ def test_a_new_keys_text_is_in_no_log(api: Caller, application: Florin) -> None:
     api.post("/v1/programs", {"name": created["key"]})
     api.get("/v1/programs", search=created["key"])
     application.server.recorder.flush()
-    rows = [api.get(f"/v1/logs/{row['id']}").json for row in walk(api, "/v1/logs")]
+    rows = [api.get(f"/v1/logs/{row['id']}").json for row in _others(api)]
     assert created["key"] not in json.dumps(rows)
     assert len(rows) == 3
 
@@ -128,7 +135,7 @@ def test_logs_are_kept_for_thirty_days_and_no_longer(api: Caller, application: F
     for days, left in ((29, 1), (31, 0)):
         with db.transaction() as c:
             clock.move_ahead(c, timedelta(days=days))
-        assert trim_some() == 1 - left
+        assert (trim_some() > 0) is (left == 0)  # The test's own reading may have been logged as well.
         with db.connection() as c:
             rows = c.execute("SELECT 1 FROM request_logs WHERE path = '/v1/programs'").fetchall()
         assert len(rows) == left
