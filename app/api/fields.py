@@ -34,6 +34,8 @@ INSTANT_PATTERN = r"^(19|2[0-9])[0-9]{2}-"  # From YEAR_MIN to YEAR_MAX.
 NAME_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 TEXT_PATTERN = r"^[^\x00]*$"
 DURATION_PATTERN = r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$"
+# Empty clears an address.
+EMAIL_PATTERN = r"^$|^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+$"
 PLAIN_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"  # No control characters, NUL among them.
 KEY_LENGTH_MAX = 255  # Keys and tags alike (decision A8).
 ATTRIBUTE_BYTES_MAX = 4096
@@ -190,6 +192,10 @@ DurationOrEmpty = Annotated[
     WithJsonSchema({"type": "string", "maxLength": 64, "pattern": f"^$|{DURATION_PATTERN}",
                     "examples": ["720h"], "description": "A Go duration; an empty string removes it."}),
 ]
+# The flows refuse what is below one, with a code of its own: invalid_quantity.
+Quantity = Annotated[
+    int, PlainValidator(_parse_integer), WithJsonSchema({"type": "integer", "minimum": 1})
+]
 Integer = Annotated[int, PlainValidator(_parse_integer), WithJsonSchema({"type": "integer"})]
 
 
@@ -240,7 +246,7 @@ AttributeValue = Annotated[
 ]
 Email = Annotated[
     StrictStr, Field(max_length=255), AfterValidator(_check_email),
-    WithJsonSchema({"type": "string", "format": "email", "maxLength": 255}),
+    WithJsonSchema({"type": "string", "maxLength": 255, "pattern": EMAIL_PATTERN}),
 ]
 ReferenceId = Annotated[StrictStr, Field(pattern=REFERENCE_PATTERN)]
 IdempotencyKey = Annotated[

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import InternalError, Unavailable, status_of
+from app.api.fields import PLAIN_PATTERN
 from app.api.models.webhook_messages import DATA, ENVELOPES
 from app.api.routing import ROUTES, Reply, Request, Route, is_id, route
 from app.api.samples import sample
@@ -27,6 +28,7 @@ from app.domain.json import dumps
 VERSION = "1.0.0"
 REFERENCE = "#/components/schemas/{model}"
 JSON_TYPE = "application/json"
+CSV_TYPE = "text/csv"
 DESCRIPTION = """\
 Florin is a self-hosted engine for loyalty, rewards and incentives.
 
@@ -165,7 +167,7 @@ def _path(each: Route) -> list[dict[str, Any]]:
         if is_id(name):
             schema: dict[str, Any] = {"type": "string", "format": "uuid"}
         else:
-            schema = {"type": "string", "minLength": 1, "maxLength": 255}
+            schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": PLAIN_PATTERN}
         found.append({
             "name": name, "in": "path", "required": True, "schema": schema,
             "description": _PARAMETERS.get(name, f"The id of the {name.removesuffix('_id')}."),
@@ -223,6 +225,8 @@ def _success(
     if model is not None:
         schema = _reference(names[model])
         made["content"] = {JSON_TYPE: {"schema": schema, "example": sample(schema, schemas)}}
+        if each.query is not None and "format" in each.query.model_fields:
+            made["content"][CSV_TYPE] = {"schema": {"type": "string"}}
     elif each.produces != JSON_TYPE:
         made["content"] = {each.produces: {"schema": {"type": "string"}}}
     return made

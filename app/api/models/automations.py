@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, StrictStr, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, PlainValidator, StrictStr, WithJsonSchema, model_validator
 
 from app.api.fields import (
     Answer,
@@ -12,6 +12,7 @@ from app.api.fields import (
     InstantText,
     Key,
     Name,
+    Patch,
     Uuid,
     UuidText,
     fault,
@@ -116,8 +117,13 @@ class AutomationCreate(Body):
     participant_id: Uuid | None = None
 
 
-class AutomationPatch(Body):
+class AutomationPatch(Patch):
     """The fields to change; null clears a text that may be absent. Trigger type and scope stay."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    nullable = frozenset({
+        "description", "payload", "timezone", "participant_filter", "guard_condition", "filter_hints",
+    })
 
     name: Name | None = None
     description: Description | None = None
@@ -136,9 +142,6 @@ class AutomationPatch(Body):
     def _says_something(self) -> "AutomationPatch":
         if not self.model_fields_set:
             raise fault_at("body", "must have at least one field")
-        for name in ("name", "event_name", "cron_expression", "trigger_at", "schedule_config", "status"):
-            if name in self.model_fields_set and getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
         return self
 
 

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictStr, model_validator
+from pydantic import Field, StrictStr, WithJsonSchema, model_validator
 
 from app.api.fields import (
+    PLAIN_PATTERN,
+    TEXT_PATTERN,
     AmountText,
     Answer,
     AttributeValue,
@@ -24,7 +26,11 @@ from app.api.pages import Paged, Search, SortDirection, Window, list_of
 Status = Literal["ACTIVE", "SUSPENDED", "CLOSED"]
 EnrollmentStatus = Literal["ACTIVE", "FROZEN", "LOCKED", "CLOSED"]
 # How many an owner may have is the flow's to say (422 limit_exceeded); a body's size bounds a request.
-Attributes = dict[Key, AttributeValue]
+Attributes = Annotated[dict[Key, AttributeValue], WithJsonSchema({
+    # A pattern of the keys beside the type of the values, not a type of the values for such keys only.
+    "type": "object", "propertyNames": {"minLength": 1, "maxLength": 255, "pattern": PLAIN_PATTERN},
+    "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 4096, "pattern": TEXT_PATTERN},
+})]
 Tags = list[Tag]
 ProfileName = Annotated[StrictStr, Field(max_length=255)]
 UPSERTS_MAX = 500

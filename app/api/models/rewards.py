@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from app.api.fields import (
     Amount,
@@ -13,15 +13,15 @@ from app.api.fields import (
     IdempotencyKey,
     Instant,
     InstantText,
-    Integer,
     Name,
+    Patch,
+    Quantity,
     QueryBoolean,
     Reason,
     Text,
     Uuid,
     UuidText,
     bounded_integer,
-    fault_at,
 )
 from app.api.pages import Paged, Search, SortDirection, Window, list_of
 from app.domain.rewards import STOCK_MAX
@@ -59,8 +59,13 @@ class RewardCreate(Body):
     metadata: Metadata | None = None
 
 
-class RewardPatch(Body):
+class RewardPatch(Patch):
     """The fields to change; absent ones stay, null clears where there may be none."""
+
+    nullable = frozenset({
+        "description", "category", "max_total", "max_per_participant", "available_from", "available_until",
+        "eligibility", "metadata",
+    })
 
     name: Name | None = None
     unit_cost: Amount | None = None
@@ -73,13 +78,6 @@ class RewardPatch(Body):
     available_until: Instant | None = None
     eligibility: Eligibility | None = None
     metadata: Metadata | None = None
-
-    @model_validator(mode="after")
-    def _no_null(self) -> "RewardPatch":
-        for name in self.model_fields_set & {"name", "unit_cost", "status"}:
-            if getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
-        return self
 
 
 class RewardsQuery(Paged):
@@ -133,7 +131,7 @@ class ItemRedemptionCreate(Body):
 
     program_id: Uuid
     reward_id: Uuid
-    quantity: Annotated[Integer | None, Field(description="Units; 1 unless given.")] = None
+    quantity: Annotated[Quantity | None, Field(description="Units; 1 unless given.")] = None
     amount: Amount | None = None
     description: Annotated[Text | None, Field(max_length=500)] = None
     idempotency_key: OptionalKey = None
@@ -143,7 +141,7 @@ class RewardQuoteCreate(Body):
     """Who would redeem, and how many or how much."""
 
     participant_id: Uuid
-    quantity: Integer | None = None
+    quantity: Quantity | None = None
     amount: Amount | None = None
 
 
@@ -207,7 +205,7 @@ class ReversalCreate(Body):
 
     reason: Reason
     amount: Amount | None = None
-    quantity: Integer | None = None
+    quantity: Quantity | None = None
     idempotency_key: OptionalKey = None
 
 

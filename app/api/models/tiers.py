@@ -4,7 +4,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictStr, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.api.fields import (
     Answer,
@@ -171,6 +179,8 @@ class TierCreate(Body):
 
 class TierPatch(Body):
     """The fields to change; levels are put by their key."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     display_name: DisplayName | None = None
     levels: Levels | None = None

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictStr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StrictStr
 
 from app.api.fields import (
     Answer,
@@ -10,11 +10,11 @@ from app.api.fields import (
     Description,
     Instant,
     InstantText,
+    Patch,
     Query,
     UuidText,
     bounded_integer,
     fault,
-    fault_at,
     query_integer,
 )
 from app.api.pages import Cursor, list_of
@@ -48,6 +48,7 @@ def _small(value: Any) -> Any:
 
 Url = Annotated[StrictStr, Field(
     min_length=1, max_length=URL_LENGTH_MAX, examples=["https://example.com/hooks"],
+    json_schema_extra={"pattern": r"^https?://[^\s/?@#\x00-\x1f]+([/?][^\s#\x00-\x1f]*)?$"},
     description="HTTPS; its host must resolve to public addresses.",
 )]
 Events = Annotated[
@@ -70,21 +71,16 @@ class WebhookEndpointCreate(Body):
     metadata: Metadata = None
 
 
-class WebhookEndpointPatch(Body):
+class WebhookEndpointPatch(Patch):
     """The fields to change; absent ones stay. `enabled_events` and `metadata` are replaced as a whole."""
+
+    nullable = frozenset({"description", "metadata"})
 
     url: Url | None = None
     enabled_events: Events | None = None
     description: Description | None = None
     metadata: Metadata = None
     status: Changeable | None = None
-
-    @model_validator(mode="after")
-    def _no_null(self) -> "WebhookEndpointPatch":
-        for name in self.model_fields_set - {"description", "metadata"}:
-            if getattr(self, name) is None:
-                raise fault_at(name, "must not be null")
-        return self
 
 
 class SecretRotation(Body):
