@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -11,10 +12,11 @@ from tests.faults.house import House, house_in
 from tests.faults.proxy import Proxy, proxy_to
 from tests.harness import Servers
 
+REDIS_DATABASE = 6  # In the first one its workers would answer the bells of other tests.
 FOLDER = ROOT / ".data" / "faults" / str(os.getpid())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house() -> Iterator[House]:
     """A system with servers of its own, all under supervision."""
     with house_in(FOLDER / "whole") as made:
@@ -30,13 +32,14 @@ class Network:
     redis: Proxy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def network(servers: Servers) -> Iterator[Network]:
     """A system on the tests' servers, reached through proxies."""
     name = servers.plan.name.removesuffix("_test") + "_faults_test"
     servers.copy(name)
     values = servers.plan.environment(name)
     owner, redis_url = values["MIGRATION_DATABASE_URL"], values["REDIS_URL"]
+    redis_url = urlunsplit(urlsplit(redis_url)._replace(path=f"/{REDIS_DATABASE}"))
     with proxy_to(owner) as postgres, proxy_to(redis_url) as redis:
         values |= {
             "DATABASE_URL": postgres.address(values["DATABASE_URL"]), "REDIS_URL": redis.address(redis_url),
