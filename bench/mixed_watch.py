@@ -17,9 +17,7 @@ from bench.system import System
 KINDS = ("web", "worker", "scheduler")
 # Rows of these live for moments: a share of what lives says nothing about them, so their size is bounded.
 QUEUES = ("inbox", "outbox_pending", "firings", "partition_leases")
-# Autovacuum looks once a minute: what a minute turns over may be a great share of a small table, and is a few
-# pages. A table counts from this size on.
-HOT_ROWS_MIN = 10_000
+HOT_ROWS_MIN = 1_000  # A table with fewer rows is a page or two: nothing that dead rows could slow down.
 DEAD_SHARE_MAX, QUEUE_BYTES_MAX = 0.20, 64 << 20
 MEMORY_SLOPE_MAX = 0.01  # Of the mean, in 10 minutes.
 P99_GROWTH_MAX, P99_NOISE_MS = 1.5, 25.0
