@@ -37,7 +37,7 @@ EXCEPTIONS = {
     "store/webhook_deliveries:_TRIM": _LANE, "store/webhook_replays:_ANY_READY": _LANE,
     "book/audits:_NEXT": _LANE, "book/report_details:_BEHIND": _LANE, "book/report_rollups:_BEHIND": _LANE,
     "store/inbox": "is keyed by partition; which organization a row has, the drained event says",
-    "store/replays": "fills and compares a database of its own, in which the whole log is decided again",
+    "store/replays": "concerns whole databases: a replay is an operator's, no request reaches it",
     "store/leases": _NOBODYS, "store/clock": _NOBODYS, "store/idempotency:_WAIT": _NOBODYS,
     "store/participants:_INDEXED": _NOBODYS, "book/accounts:draw_block": _NOBODYS,
     "store/report_events:_HORIZON": _NOBODYS, "store/report_events:move_horizon": _NOBODYS,
