@@ -10,15 +10,13 @@ import json
 import sys
 import time
 from argparse import ArgumentParser
-from typing import Any
 
 from app import db
+from app.cli.failure import Failure
 from app.flows import automations
-from bench.broadcast import ENOUGH_SECONDS, WARM_UP_SECONDS, live
-from bench.cost import Meter
+from bench.live import ENOUGH_SECONDS, asked_for, live, print_figures, without_anything
 from bench.measures import Figures, Stage
-from bench.system import System, system, wait_for
-from bench.workload import prepare
+from bench.system import wait_for
 
 # Every row has a moment of its own within the minute, so that an order can be told.
 _SCHEDULED = """
@@ -54,18 +52,19 @@ FROM (SELECT event_timestamp < lag(event_timestamp) OVER (ORDER BY seq) AS back
 
 def due(stage: Stage, kind: str, rows: int, per_second: int, seconds: int) -> Figures:
     """Measure without, then with so many rows due; then wait until all are worked off, and count."""
-    stage.system.start("worker", 2)
-    stage.system.start("scheduler")
-    live(stage, per_second, WARM_UP_SECONDS)
-    without = live(stage, per_second, seconds)
+    without = without_anything(stage, per_second, seconds)
     first = stage.last_seq()
     _make_due(stage, kind, rows)
     begun = time.time()
-    wait_for(lambda: int(stage.one(_BACKLOG[kind])) < rows, 30.0)
+    if not wait_for(lambda: int(stage.one(_BACKLOG[kind])) < rows, 30.0):
+        raise Failure("The scheduler did not take up what is due.")
     during = live(stage, per_second, seconds)
     left = int(stage.one(_BACKLOG[kind]))
     print(json.dumps({"without": without, "during": during, "left": left}), file=sys.stderr)
-    wait_for(lambda: not stage.one(_BACKLOG[kind]) and not stage.waiting(), 4 * ENOUGH_SECONDS, 0.5)
+    if not wait_for(
+        lambda: not stage.one(_BACKLOG[kind]) and not stage.waiting(), 4 * ENOUGH_SECONDS, 0.5
+    ):
+        raise Failure("What was due was not worked off in time.")
     took = time.time() - begun
     stage.system.stop("worker", "scheduler")
     counted = stage.owner.execute(_MADE, {"seq": first}).fetchone()
@@ -108,21 +107,11 @@ def main(argv: list[str]) -> int:
     parser = ArgumentParser(prog="bench.due", description=__doc__)
     parser.add_argument("--kind", choices=sorted(_BACKLOG), default="scheduled")
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--per-second", type=int, default=50)
-    parser.add_argument("--seconds", type=int, default=20)
-    asked = parser.parse_args(argv)
-    with system(lambda text: print(text, file=sys.stderr)) as made:
-        print(json.dumps(_measure(made, asked), indent=2))
+    asked = asked_for(parser, argv)
+    print_figures(
+        asked.people, lambda stage: due(stage, asked.kind, asked.rows, asked.per_second, asked.seconds)
+    )
     return 0
-
-
-def _measure(made: System, asked: Any) -> Figures:
-    made.start("web")
-    with made.owner() as owner:
-        work = prepare(owner, asked.people, webhook=False)
-        stage = Stage(made, owner, Meter(made, owner), work)
-        return due(stage, asked.kind, asked.rows, asked.per_second, asked.seconds)
 
 
 if __name__ == "__main__":

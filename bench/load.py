@@ -18,6 +18,7 @@ from app.cli.failure import Failure
 
 ACCEPTED = 202
 ANSWER_SECONDS = 30.0
+IDLE_SECONDS = 5.0  # Half of what the API gives a new connection to send its first request (app/web.py).
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Load:
     """How requests are sent: over how many connections of how many processes, and at what rate, if any.
 
     `limit` and `waiting` hold senders back while more events wait than the limit; `accepted` is the
-    status that every answer must have.
+    status that every answer must have. A connection that was idle for `idle_seconds` is replaced by a new one
+    before it is used, because the API may be about to close it.
     """
 
     port: int
@@ -90,6 +92,7 @@ class Load:
     waiting: "Synchronized[int] | None" = None
     limit: int = 0
     accepted: int = ACCEPTED
+    idle_seconds: float = IDLE_SECONDS
 
     def send(self, requests: list[bytes], seconds: float | None = None) -> Outcome:
         """Send all requests, or as many as fit into the time. Raises Failure for any other answer."""
@@ -139,17 +142,13 @@ class _Sender:
 
     def run(self) -> list[tuple[float, float, float, int]]:
         selector = selectors.DefaultSelector()
-        idle = [
-            socket.create_connection(("127.0.0.1", self.load.port), ANSWER_SECONDS)
-            for _ in range(self.load.connections)
-        ]
-        for one in idle:
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        idle = [(self.connect(), time.time()) for _ in range(self.load.connections)]
         busy = 0
         while True:
             while idle and (due := self.due()) is not None:
-                one, index = idle.pop(), self.mine[self.next]
+                index = self.mine[self.next]
                 self.next += 1
+                one = self.fresh(*idle.pop())
                 sent = time.time()
                 one.sendall(self.requests[index])
                 selector.register(one, selectors.EVENT_READ, (due, sent))
@@ -162,8 +161,20 @@ class _Sender:
                 status = _read(connection)
                 self.answers.append((*ready.data, time.time(), status))
                 selector.unregister(connection)
-                idle.append(connection)
+                idle.append((connection, time.time()))
                 busy -= 1
+
+    def connect(self) -> socket.socket:
+        made = socket.create_connection(("127.0.0.1", self.load.port), ANSWER_SECONDS)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    def fresh(self, connection: socket.socket, idle_since: float) -> socket.socket:
+        """Return the connection, or a new one where the API may have closed it meanwhile."""
+        if time.time() - idle_since < self.load.idle_seconds:
+            return connection
+        connection.close()
+        return self.connect()
 
     def finished(self) -> bool:
         return self.next >= len(self.mine) or (self.end is not None and time.time() >= self.end)
