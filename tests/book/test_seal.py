@@ -1,6 +1,7 @@
 """Sealing follows commits: nothing is sealed early, nothing is forgotten, and it works after a restore."""
 
 import time
+from decimal import Decimal
 from uuid import UUID
 
 import psycopg
@@ -9,7 +10,10 @@ from psycopg.rows import dict_row
 
 from app import db
 from app.book import chain, seal
+from app.domain.amounts import EXACT
 from app.settings import settings
+from tests.api.client import Caller
+from tests.api_balances.conftest import open_shop
 from tests.book.conftest import Shop, Tamper, seal_everything, violations
 
 _FORGE = """
@@ -64,6 +68,25 @@ def test_a_restored_database_goes_on_sealing(shop: Shop, tamper: Tamper) -> None
     seal_everything()
     assert sealed(shop) == 3
     assert violations() == {}
+
+
+def test_the_system_may_have_issued_more_than_one_balance_can_hold(api: Caller) -> None:
+    """Two people with as much as can be: the sum has a digit more, and sealing must not stop for anybody."""
+    place = open_shop(api, "WIDE", scale=18)
+    most = "9" * 20 + "." + "9" * 18
+    for person in (place.person, api.participant("bob")):
+        assert place.act("adjust", person, type="CREDIT", amount=most).status_code == 200
+        assert place.act("forfeit", person, bucket="AVAILABLE").status_code == 200
+        assert place.act("adjust", person, type="CREDIT", amount=most).status_code == 200
+    seal_everything()
+    assert sealed(place) == 6
+    assert violations() == {}
+    with db.connection() as c:
+        rows = c.execute("SELECT balance FROM system_balances ORDER BY 1").fetchall()
+    assert [row["balance"] for row in rows] == [EXACT.multiply(Decimal(most), times) for times in (-4, 2)]
+    report = api.get("/v1/reports/integrity").json
+    assert report["all_passed"] is True
+    assert report["hash_chain"]["entries_verified"] == 6
 
 
 def test_sums_of_system_accounts_follow_the_seals(shop: Shop) -> None:
