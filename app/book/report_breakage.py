@@ -5,8 +5,9 @@ from decimal import Decimal
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
-from app.book.report_details import TAIL, VINTAGES, marks
-from app.book.reports import NO_PROGRAM, Scope
+from app.book import report_marks
+from app.book.report_details import VINTAGES
+from app.book.reports import NO_PROGRAM, TAIL, Scope
 from app.db import Connection
 
 _VINTAGES: LiteralString = f"""
@@ -42,6 +43,6 @@ def vintages(c: Connection, scope: Scope, before: date) -> list[Vintage]:
     rows = c.execute(_VINTAGES, {
         "organization_id": scope.organization_id, "program_id": scope.program_id,
         "asset_id": scope.asset_id, "before": before, "no_program": NO_PROGRAM,
-        **marks(c, scope.organization_id),
+        **report_marks.read(c, scope.organization_id, "details_number"),
     }).fetchall()
     return [Vintage(**row) for row in rows]

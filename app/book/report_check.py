@@ -3,9 +3,10 @@
 from typing import Any, LiteralString
 from uuid import UUID
 
-from app.book.report_details import ACTORS, ISSUED, STEP, TAIL, VINTAGES, marks
+from app.book import report_marks
+from app.book.report_details import ACTORS, ISSUED, VINTAGES
 from app.book.report_lots import CHANGES, TOUCHED
-from app.book.reports import NO_PROGRAM
+from app.book.reports import NO_PROGRAM, STEP, TAIL
 from app.db import Connection
 
 _LOTS: LiteralString = f"""
@@ -74,7 +75,7 @@ CHECKS: dict[str, LiteralString] = {
 
 def differences(c: Connection, name: str, organization_id: UUID, limit: int) -> list[dict[str, Any]]:
     """Return up to `limit` differences as `subject` and `detail`; none, if all is well."""
-    known = marks(c, organization_id)
+    known = report_marks.read(c, organization_id, "details_number")
     values = {
         "organization_id": organization_id, "no_program": NO_PROGRAM, "horizon": known["horizon"],
         # What is rolled up is read from the beginning, what is not from the mark.

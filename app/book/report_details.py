@@ -5,48 +5,15 @@
     report_vintages               what became of the value earned in each month
     report_lots, report_lot_cells live lots by their day of expiry (app/book/report_lots)
 
-These have a mark of their own, `details_number`. Each reader adds the entries beyond it, live.
+These have a mark of their own (app/book/report_marks). Each reader adds the entries beyond it, live.
 """
 
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
-from app.book import report_lots
-from app.book.reports import NO_PROGRAM, POSTED, RISING, SEALED, UNSEALED
+from app.book import report_lots, report_marks
+from app.book.reports import NO_PROGRAM, POSTED, RISING, STEP
 from app.db import Connection
-
-_BEHIND: LiteralString = """
-SELECT o.id FROM organizations o LEFT JOIN report_marks m ON m.organization_id = o.id
-WHERE EXISTS (SELECT 1 FROM journal_seals s
-    WHERE s.organization_id = o.id AND s.sequence_number > COALESCE(m.details_number, 0))
-ORDER BY o.id
-"""
-
-_FIRST: LiteralString = """
-INSERT INTO report_marks (organization_id) VALUES (%(organization_id)s) ON CONFLICT DO NOTHING
-"""
-
-_MARK: LiteralString = """
-SELECT m.details_number, (SELECT max(s.sequence_number) FROM journal_seals s
-    WHERE s.organization_id = m.organization_id) AS head
-FROM report_marks m WHERE m.organization_id = %(organization_id)s FOR UPDATE
-"""
-
-_ADVANCE: LiteralString = """
-UPDATE report_marks SET details_number = %(through)s WHERE organization_id = %(organization_id)s
-"""
-
-_MARKS: LiteralString = """
-SELECT h.transaction_id AS horizon, COALESCE((SELECT m.details_number FROM report_marks m
-    WHERE m.organization_id = %(organization_id)s), 0) AS mark
-FROM seal_horizon h
-"""
-
-# The entries to roll up in one step, and those that are not rolled up yet.
-STEP: LiteralString = f"""{SEALED} AND m.sequence_number <= %(through)s"""
-TAIL: LiteralString = f"""{SEALED}
-    UNION ALL
-    SELECT e.* FROM journal_entries e WHERE e.organization_id = %(organization_id)s AND {UNSEALED}"""
 
 # Rules credit, and settle what they have credited; every CREDIT has a rule. As the line `issued` counts.
 ISSUED: LiteralString = f"""
@@ -122,35 +89,14 @@ ON CONFLICT (organization_id, asset_id, program_id, cohort, month) DO UPDATE SET
 """
 
 
-def behind(c: Connection) -> list[UUID]:
-    """Return the organizations whose journal has sealed entries beyond their mark."""
-    return [row["id"] for row in c.execute(_BEHIND).fetchall()]
-
-
 def roll_up(c: Connection, organization_id: UUID, limit: int) -> bool:
-    """Roll up the next `limit` sealed entries; returns whether more are left.
-
-    Two at once wait for each other.
-    """
-    c.execute(_FIRST, {"organization_id": organization_id})
-    row: Any = c.execute(_MARK, {"organization_id": organization_id}).fetchone()
-    after, head = row["details_number"], row["head"] or 0
-    through = min(after + limit, head)
-    if through <= after:
+    """Roll up the next `limit` sealed entries; returns whether more are left."""
+    step = report_marks.take_step(c, organization_id, "details_number", limit)
+    if step is None:
         return False
-    values = {
-        "organization_id": organization_id, "mark": after, "through": through, "no_program": NO_PROGRAM,
-    }
+    values = {**step.values, "no_program": NO_PROGRAM}
     c.execute(_ISSUED, values)
     c.execute(_ACTORS, values)
     c.execute(_VINTAGES, values)
     report_lots.roll_up(c, STEP, values)
-    c.execute(_ADVANCE, values)
-    return bool(through < head)
-
-
-def marks(c: Connection, organization_id: UUID) -> dict[str, int]:
-    """Return up to which place of the chain details are rolled up, and from where entries may be unsealed."""
-    row = c.execute(_MARKS, {"organization_id": organization_id}).fetchone()
-    assert row is not None
-    return row
+    return step.more

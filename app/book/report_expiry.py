@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
-from app.book.report_details import TAIL, marks
+from app.book import report_marks
 from app.book.report_lots import CHANGES, TOUCHED
-from app.book.reports import NO_PROGRAM, Scope
+from app.book.reports import NO_PROGRAM, TAIL, Scope
 from app.db import Connection
 
 # What is past its date and not held has expired, posted or not (decision E4). The months and weeks are UTC's.
@@ -57,6 +57,6 @@ def expiring(
         "organization_id": scope.organization_id, "program_id": scope.program_id,
         "asset_id": scope.asset_id, "granularity": granularity, "start": start, "end": end, "now": now,
         "midnight": midnight, "today": midnight.date(), "no_program": NO_PROGRAM,
-        **marks(c, scope.organization_id),
+        **report_marks.read(c, scope.organization_id, "details_number"),
     }).fetchall()
     return [Expiring(**row) for row in rows]

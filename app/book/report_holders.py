@@ -3,9 +3,9 @@
 from typing import LiteralString
 from uuid import UUID
 
-from app.book import report_details
-from app.book.report_details import ACTORS, TAIL
-from app.book.reports import POSTED, SEALED, UNSEALED, marks
+from app.book import report_marks
+from app.book.report_details import ACTORS
+from app.book.reports import POSTED, TAIL
 from app.db import Connection
 
 _HOLDERS: LiteralString = """
@@ -21,11 +21,7 @@ _TOUCHED: LiteralString = f"""
     SELECT h.account_id FROM report_holders h
     WHERE h.organization_id = %(organization_id)s AND h.program_id = %(program_id)s
     UNION ALL
-    SELECT a.id FROM (
-        {SEALED}
-        UNION ALL
-        SELECT e.* FROM journal_entries e WHERE e.organization_id = %(organization_id)s AND {UNSEALED}
-    ) e {POSTED}
+    SELECT a.id FROM ({TAIL}) e {POSTED}
     WHERE a.owner_type = 'PARTICIPANT' AND e.program_id = %(program_id)s
 """
 
@@ -50,7 +46,8 @@ def holders(c: Connection, organization_id: UUID, program_id: UUID | None) -> di
     With a program only those of them count that it has posted to.
     """
     rows = c.execute(_HOLDERS.replace("{touched}", _TOUCHED), {
-        "organization_id": organization_id, "program_id": program_id, **marks(c, organization_id),
+        "organization_id": organization_id, "program_id": program_id,
+        **report_marks.read(c, organization_id, "sequence_number"),
     }).fetchall()
     return {row["asset_id"]: row["count"] for row in rows}
 
@@ -58,6 +55,6 @@ def holders(c: Connection, organization_id: UUID, program_id: UUID | None) -> di
 def actors(c: Connection, organization_id: UUID) -> dict[UUID, int]:
     """Return how many participants have earned or redeemed, by program."""
     rows = c.execute(_PEOPLE, {
-        "organization_id": organization_id, **report_details.marks(c, organization_id),
+        "organization_id": organization_id, **report_marks.read(c, organization_id, "details_number"),
     }).fetchall()
     return {row["program_id"]: row["count"] for row in rows}

@@ -1,33 +1,14 @@
 """Rolling up the sealed journal for reports: the next places of an organization's chain, once each.
 
-The order of the chain follows commits, so the mark never passes an entry that is still to appear. Which
-period an entry belongs to is read from its id, as the reports' ranges of ids do.
+Which period an entry belongs to is read from its id, as the reports' ranges of ids do.
 """
 
 from typing import Any, LiteralString
 from uuid import UUID
 
-from app.book.reports import NO_PROGRAM, POSTED, RISING, SEALED, marks
+from app.book import report_marks
+from app.book.reports import NO_PROGRAM, POSTED, RISING, STEP
 from app.db import Connection
-
-_BEHIND: LiteralString = """
-SELECT o.id FROM organizations o LEFT JOIN report_marks m ON m.organization_id = o.id
-WHERE EXISTS (SELECT 1 FROM journal_seals s
-    WHERE s.organization_id = o.id AND s.sequence_number > COALESCE(m.sequence_number, 0))
-ORDER BY o.id
-"""
-
-_FIRST: LiteralString = """
-INSERT INTO report_marks (organization_id) VALUES (%(organization_id)s) ON CONFLICT DO NOTHING
-"""
-
-_MARK: LiteralString = """
-SELECT m.sequence_number, (SELECT max(s.sequence_number) FROM journal_seals s
-    WHERE s.organization_id = m.organization_id) AS head
-FROM report_marks m WHERE m.organization_id = %(organization_id)s FOR UPDATE
-"""
-
-_ENTRIES: LiteralString = f"""{SEALED} AND m.sequence_number <= %(through)s"""
 
 # The first 48 bits of an id are its milliseconds.
 _HOUR: LiteralString = """to_timestamp(
@@ -36,7 +17,7 @@ _HOUR: LiteralString = """to_timestamp(
 _KEYS: LiteralString = "asset_id, program_id, action_type, owner_type, bucket, rising"
 
 _CELLS: LiteralString = f"""
-WITH e AS MATERIALIZED ({_ENTRIES}), postings_of AS (
+WITH e AS MATERIALIZED ({STEP}), postings_of AS (
     SELECT {_HOUR} AS period, e.asset_id, COALESCE(e.program_id, %(no_program)s) AS program_id, e.action_type,
         a.owner_type, p.bucket, {RISING} AS rising, p.amount, p.line, e.created_at
     FROM e {POSTED}
@@ -62,7 +43,7 @@ ON CONFLICT (organization_id, grain, period, {_KEYS}) DO UPDATE SET
 ACTED: LiteralString = "e.action_type IN ('CREDIT', 'SETTLE', 'REDEMPTION')"
 
 _HOLDERS: LiteralString = f"""
-WITH e AS MATERIALIZED ({_ENTRIES})
+WITH e AS MATERIALIZED ({STEP})
 INSERT INTO report_holders AS h (organization_id, program_id, account_id, asset_id, owner_id, acted)
 SELECT e.organization_id, e.program_id, a.id, a.asset_id, a.owner_id, bool_or({ACTED})
 FROM e {POSTED}
@@ -72,13 +53,9 @@ ON CONFLICT (organization_id, program_id, account_id) DO UPDATE SET acted = true
     WHERE excluded.acted AND NOT h.acted
 """
 
-_ADVANCE: LiteralString = """
-UPDATE report_marks SET sequence_number = %(through)s WHERE organization_id = %(organization_id)s
-"""
-
 # Roll-ups beside the sealed entries that they claim to hold: differences only.
 _DIFFERENCES: LiteralString = f"""
-WITH e AS MATERIALIZED ({_ENTRIES}), fresh AS (
+WITH e AS MATERIALIZED ({STEP}), fresh AS (
     SELECT g.grain, date_trunc(lower(g.grain), {_HOUR}, 'UTC') AS period, e.asset_id,
         COALESCE(e.program_id, %(no_program)s) AS program_id, e.action_type, a.owner_type, p.bucket,
         {RISING} AS rising, sum(p.amount) AS amount, count(*) FILTER (WHERE p.line = 1) AS entries
@@ -94,34 +71,20 @@ ORDER BY grain, period LIMIT %(limit)s
 """
 
 
-def behind(c: Connection) -> list[UUID]:
-    """Return the organizations whose journal has sealed entries beyond their mark."""
-    return [row["id"] for row in c.execute(_BEHIND).fetchall()]
-
-
 def roll_up(c: Connection, organization_id: UUID, limit: int) -> bool:
-    """Roll up the next `limit` sealed entries; returns whether more are left.
-
-    Two at once wait for each other.
-    """
-    c.execute(_FIRST, {"organization_id": organization_id})
-    row: Any = c.execute(_MARK, {"organization_id": organization_id}).fetchone()
-    after, head = row["sequence_number"], row["head"] or 0
-    through = min(after + limit, head)
-    if through <= after:
+    """Roll up the next `limit` sealed entries; returns whether more are left."""
+    step = report_marks.take_step(c, organization_id, "sequence_number", limit)
+    if step is None:
         return False
-    values = {
-        "organization_id": organization_id, "mark": after, "through": through, "no_program": NO_PROGRAM,
-    }
+    values = {**step.values, "no_program": NO_PROGRAM}
     c.execute(_CELLS, values)
     c.execute(_HOLDERS, values)
-    c.execute(_ADVANCE, values)
-    return bool(through < head)
+    return step.more
 
 
 def differences(c: Connection, organization_id: UUID, limit: int) -> list[dict[str, Any]]:
     """Return cells that differ from what the rolled up entries sum up to; none, if all is well."""
     return c.execute(_DIFFERENCES, {
         "organization_id": organization_id, "limit": limit, "no_program": NO_PROGRAM, "mark": 0,
-        "through": marks(c, organization_id)["mark"],
+        "through": report_marks.read(c, organization_id, "sequence_number")["mark"],
     }).fetchall()

@@ -2,10 +2,12 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any, LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
-from app.book.report_details import ISSUED, TAIL, marks
+from app.book import report_marks
+from app.book.report_details import ISSUED
+from app.book.reports import TAIL
 from app.db import Connection
 
 _ISSUED: LiteralString = f"""
@@ -33,6 +35,8 @@ class Issued(NamedTuple):
 
 def issued(c: Connection, organization_id: UUID, first: date, last: date) -> list[Issued]:
     """Return what rules issued on the days from `first` to `last`."""
-    values: dict[str, Any] = {"organization_id": organization_id, "first": first, "last": last}
-    rows = c.execute(_ISSUED, values | marks(c, organization_id)).fetchall()
+    rows = c.execute(_ISSUED, {
+        "organization_id": organization_id, "first": first, "last": last,
+        **report_marks.read(c, organization_id, "details_number"),
+    }).fetchall()
     return [Issued(**row) for row in rows]

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
+from app.book import report_marks
 from app.db import Connection
 from app.domain.ids import highest_id, lowest_id
 from app.domain.names import Bucket, EntryType, OwnerType
@@ -49,6 +50,11 @@ SEALED: LiteralString = """
         OFFSET 0
     ) e
     WHERE m.organization_id = %(organization_id)s AND m.sequence_number > %(mark)s"""
+# Those to roll up in one step, and those that are not rolled up yet.
+STEP: LiteralString = f"""{SEALED} AND m.sequence_number <= %(through)s"""
+TAIL: LiteralString = f"""{SEALED}
+    UNION ALL
+    SELECT e.* FROM journal_entries e WHERE e.organization_id = %(organization_id)s AND {UNSEALED}"""
 POSTED: LiteralString = """
     CROSS JOIN LATERAL (SELECT x.line, x.account_id, x.bucket, x.amount FROM postings x
         WHERE x.organization_id = e.organization_id AND x.entry_id = e.id OFFSET 0) p
@@ -108,12 +114,6 @@ SELECT max(x.last_at) AS last_at FROM report_cells x
 WHERE x.organization_id = %(organization_id)s AND x.grain = 'HOUR' AND x.period = %(hour)s
 """
 
-_MARKS: LiteralString = """
-SELECT h.transaction_id AS horizon, COALESCE((SELECT m.sequence_number FROM report_marks m
-    WHERE m.organization_id = %(organization_id)s), 0) AS mark
-FROM seal_horizon h
-"""
-
 
 def begin(c: Connection) -> None:
     """Make the transaction one for reading reports: one snapshot, and plans made for the values at hand.
@@ -122,13 +122,6 @@ def begin(c: Connection) -> None:
     """
     c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     c.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-
-
-def marks(c: Connection, organization_id: UUID) -> dict[str, int]:
-    """Return up to which place of the chain the journal is rolled up, and from where it may be unsealed."""
-    row = c.execute(_MARKS, {"organization_id": organization_id}).fetchone()
-    assert row is not None
-    return row
 
 
 def cells_through(c: Connection, scope: Scope, instant: datetime) -> list[Cell]:
@@ -143,7 +136,8 @@ def cells_through(c: Connection, scope: Scope, instant: datetime) -> list[Cell]:
     last_id = highest_id(instant)
     rows = c.execute(_CELLS, {
         "organization_id": scope.organization_id, "program_id": scope.program_id,
-        "asset_id": scope.asset_id, "no_program": NO_PROGRAM, **marks(c, scope.organization_id),
+        "asset_id": scope.asset_id, "no_program": NO_PROGRAM,
+        **report_marks.read(c, scope.organization_id, "sequence_number"),
         "month": day.replace(day=1), "day": day, "bound": hour + HOUR if whole else hour,
         "live_id": UUID(int=last_id.int + 1) if whole else lowest_id(hour), "last_id": last_id,
     }).fetchall()

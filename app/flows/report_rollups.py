@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from app.book import report_details, report_rollups
+from app.book import report_details, report_marks, report_rollups
 from app.db import Connection, read_clock, transaction
 from app.flows import report_rules
 from app.store import report_events
@@ -18,15 +18,17 @@ DECISIONS_WANTED = 10_000
 ROWS_MAX = 20_000  # Of events, and of decisions, in one step; one transaction with more is a step of its own.
 
 Step = Callable[[Connection, UUID, int], bool]
+_STEPS: dict[report_marks.Mark, Step] = {
+    "sequence_number": report_rollups.roll_up, "details_number": report_details.roll_up,
+}
 
 
 def run() -> bool:
     """Roll up what is there, each kind and organization for a while; returns whether more is left."""
     left = [_follow_commits()]
     with transaction() as c:
-        waiting = [(report_rollups.roll_up, each) for each in report_rollups.behind(c)]
-        waiting += [(report_details.roll_up, each) for each in report_details.behind(c)]
-    left += [_roll_up(step, organization_id) for step, organization_id in waiting]
+        behind = report_marks.behind(c)
+    left += [_roll_up(_STEPS[mark], organization_id) for mark, organization_id in behind]
     return any(left)
 
 

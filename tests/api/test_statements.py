@@ -35,7 +35,7 @@ EXCEPTIONS = {
     "store/outbox:_TRIM": _LANE, "store/request_logs:_TRIM": _LANE, "store/subscriptions:any_due": _LANE,
     "store/tier_states:_DUE": _LANE, "store/webhook_deliveries:_ANY_DUE": _LANE,
     "store/webhook_deliveries:_TRIM": _LANE, "store/webhook_replays:_ANY_READY": _LANE,
-    "book/audits:_NEXT": _LANE, "book/report_details:_BEHIND": _LANE, "book/report_rollups:_BEHIND": _LANE,
+    "book/audits:_NEXT": _LANE, "book/report_marks:_BEHIND": _LANE,
     "store/inbox": "is keyed by partition; which organization a row has, the drained event says",
     "store/replays": "concerns whole databases: a replay is an operator's, no request reaches it",
     "store/leases": _NOBODYS, "store/clock": _NOBODYS, "store/idempotency:_WAIT": _NOBODYS,
