@@ -48,7 +48,7 @@ def parse_amount(text: str, *, scale: int | None = None) -> Decimal:
 
 def check_size(value: Decimal) -> None:
     """Raise AmountError where the value has more digits before or after the point than are stored."""
-    if value.adjusted() >= INTEGER_DIGITS_MAX and value:
+    if is_vast(value):
         raise AmountError(f"must not have more than {INTEGER_DIGITS_MAX} digits before the decimal point")
     if not fits_scale(value, SCALE_MAX):
         raise ScaleError(f"must not have more than {SCALE_MAX} decimal places")
@@ -85,6 +85,17 @@ def format_amount(value: Decimal, scale: int) -> str:
     if not value:
         return _ZEROS[scale]
     return format(value.quantize(_QUANTA[scale], None, EXACT), "f")
+
+
+def is_vast(value: Decimal) -> bool:
+    """Say whether the value has more digits before the point than an amount can have."""
+    return bool(value) and value.adjusted() >= INTEGER_DIGITS_MAX
+
+
+def format_any(value: Decimal, scale: int) -> str:
+    """Print what may be no amount of the asset at all: as one where it fits, else in plain notation."""
+    fits = fits_scale(value, scale) and not is_vast(value)
+    return format_amount(value, scale) if fits else format_plain(value)
 
 
 def format_plain(value: Decimal) -> str:

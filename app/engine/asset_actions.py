@@ -6,7 +6,7 @@ from typing import Any
 
 from app.domain import actions as a
 from app.domain import errors
-from app.domain.amounts import ZERO, fits_scale, format_amount, format_plain
+from app.domain.amounts import INTEGER_DIGITS_MAX, ZERO, fits_scale, format_amount, format_plain, is_vast
 from app.domain.assets import Asset
 from app.domain.names import EventErrorCode, IssuancePolicy, OwnerType
 from app.engine import budgets
@@ -68,6 +68,12 @@ def _check_amount(asset: Asset, amount: Decimal) -> None:
         raise ActionFailed(
             EventErrorCode.INVALID_AMOUNT,
             f"amount exceeds asset scale: {format_plain(amount)} has more than {asset.scale} decimal places",
+        )
+    # Looked at before it is printed: data goes up to 1e100, and no asset's notation has room for that.
+    if is_vast(amount):
+        raise ActionFailed(
+            EventErrorCode.INVALID_AMOUNT,
+            f"amount must not have more than {INTEGER_DIGITS_MAX} digits before the decimal point",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.domain import actions as a
 from app.domain.actions import action_type
-from app.domain.amounts import format_amount, format_plain
+from app.domain.amounts import format_any, format_plain
 from app.domain.events import Event
 from app.domain.instants import format_instant
 from app.domain.names import EvaluationStatus, SkipReason
@@ -179,7 +179,8 @@ def _resolved(
             asset = ruleset.assets.get(action.action.asset_id)
             # A release takes up to its amount; everything else moves exactly that.
             if action.amount is not None and asset is not None and not isinstance(action.action, a.Release):
-                yield "amount", format_amount(amount_of(action.amount, variables), asset.scale)
+                # Told by data that somebody may have changed since: it need not be an amount any more.
+                yield "amount", format_any(amount_of(action.amount, variables), asset.scale)
             if action.reference_id is not None:
                 reference = reference_of(action.reference_id, variables)
                 if action.amount is None or amount_of(action.amount, variables):

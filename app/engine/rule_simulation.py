@@ -11,7 +11,15 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain import actions as a
-from app.domain.amounts import fits_scale, format_amount, format_plain
+from app.domain.amounts import (
+    INTEGER_DIGITS_MAX,
+    AmountError,
+    add_to_counter,
+    fits_scale,
+    format_any,
+    format_plain,
+    is_vast,
+)
 from app.domain.assets import Asset
 from app.engine.cel import CelError
 from app.engine.compiled import (
@@ -80,8 +88,8 @@ def _result(
 ) -> dict[str, Any]:
     try:
         return _preview(action, variables, state, assets)
-    except CelError as error:
-        return {"description": f"{a.action_type(action.action)} would fail", "error": error.message}
+    except (CelError, AmountError) as error:
+        return {"description": f"{a.action_type(action.action)} would fail", "error": str(error)}
 
 
 def _preview(
@@ -96,7 +104,8 @@ def _preview(
             key, value = name_of(action.key, variables, "key"), amount_of(action.value, variables)
             before = (state.counters or {}).get(key, Decimal(0))
             return _with_projection(action.target, lambda: {
-                "current_value": format_plain(before), "projected_value": format_plain(before + value),
+                "current_value": format_plain(before),
+                "projected_value": format_plain(add_to_counter(before, value)),
             }) | {
                 "value": format_plain(value),
                 "description": f"Add {format_plain(value)} to counter {key} of {_whom(action.target)}",
@@ -131,13 +140,15 @@ def _asset(action: CompiledAsset, variables: Activation, asset: Asset | None) ->
         return {"asset_symbol": asset.symbol, "description": f"{verb} all {asset.symbol} of {whom}"}
     amount = amount_of(action.amount, variables)
     result = {
-        "amount": _shown(amount, asset), "asset_symbol": asset.symbol,
-        "description": f"{verb} {_shown(amount, asset)} {asset.symbol} {side} {whom}",
+        "amount": format_any(amount, asset.scale), "asset_symbol": asset.symbol,
+        "description": f"{verb} {format_any(amount, asset.scale)} {asset.symbol} {side} {whom}",
     }
     if not fits_scale(amount, asset.scale):
         result["error"] = "amount exceeds asset scale"
     elif amount < 0:
         result["error"] = "amount is negative"
+    elif is_vast(amount):
+        result["error"] = f"amount has more than {INTEGER_DIGITS_MAX} digits before the decimal point"
     return result
 
 
@@ -163,7 +174,3 @@ def _with_projection(target: CompiledTarget, project: Callable[[], dict[str, Any
 
 def _whom(target: CompiledTarget) -> str:
     return _WHOM[target.type]
-
-
-def _shown(amount: Decimal, asset: Asset) -> str:
-    return format_amount(amount, asset.scale) if fits_scale(amount, asset.scale) else format_plain(amount)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from app.domain.amounts import INTEGER_DIGITS_MAX, fits_scale, format_amount
+from app.domain.amounts import INTEGER_DIGITS_MAX, fits_scale, format_amount, is_vast
 from app.domain.assets import Asset
 from app.domain.errors import (
     AssetArchived,
@@ -27,13 +27,13 @@ def check_amount(asset: Asset, amount: Decimal, *, adjust: bool = False) -> None
     if not fits_scale(amount, asset.scale):
         message = f"Amount must not have more than {asset.scale} decimal places"
         raise InvalidScale(message) if adjust else InvalidAmount(message)
-    if amount.adjusted() >= INTEGER_DIGITS_MAX:
+    if is_vast(amount):
         raise InvalidAmount(f"Amount must not have more than {INTEGER_DIGITS_MAX} digits before the point")
 
 
 def check_capacity(balance: Decimal) -> None:
     """Raise InvalidAmount for a balance beyond what is stored."""
-    if balance.adjusted() >= INTEGER_DIGITS_MAX and balance:
+    if is_vast(balance):
         raise InvalidAmount(f"The balance would have more than {INTEGER_DIGITS_MAX} digits")
 
 

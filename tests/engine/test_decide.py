@@ -143,6 +143,29 @@ def test_nothing_is_no_movement_and_less_than_nothing_fails(scene: Scene, amount
         assert decision.error_code is EventErrorCode.INVALID_AMOUNT
 
 
+@pytest.mark.parametrize("kind", ["CREDIT", "DEBIT", "HOLD", "RELEASE", "FORFEIT"])
+@pytest.mark.parametrize("amount", ["1E20", "1E50", "1E99", "123456789012345678901234567890123.4"])
+def test_no_number_is_too_large_to_be_refused(kind: str, amount: str) -> None:
+    """Data goes up to 1e100, amounts up to 20 digits before the point; the event fails at once."""
+    scene = Scene()
+    scene.person("alice")
+    scene.rule("true", {"type": kind, "asset_id": scene.asset("USD", 2), "amount": "event.amount"})
+    decision = scene.happens({"amount": Decimal(amount)})
+    assert (decision.status, decision.error_code) == (EventStatus.FAILED, EventErrorCode.INVALID_AMOUNT)
+    assert "20 digits" in str(decision.error_message)
+
+
+def test_the_largest_amount_is_issued_once_and_the_balance_holds_no_more() -> None:
+    scene = Scene()
+    scene.person("alice")
+    scene.rule("true", credit(scene.asset("USD", 2), "event.amount"))
+    most = "99999999999999999999.99"
+    assert scene.happens({"amount": Decimal(most)}).status is EventStatus.COMPLETED
+    assert scene.balance("alice", "USD") == most
+    assert scene.happens({"amount": Decimal("0.01")}).error_code is EventErrorCode.INVALID_AMOUNT
+    assert scene.balance("alice", "USD") == most
+
+
 def test_all_of_a_reference_under_which_nothing_is_held_is_no_movement() -> None:
     scene = Scene()
     miles = scene.asset("MILES", lots=True)

@@ -144,6 +144,18 @@ def test_inputs_and_data_that_somebody_changed_are_reported(scene: Scene, server
     assert explained(scene, event)["matches_stored"] is False
 
 
+@pytest.mark.parametrize("amount", ["1e99", "10.001", "-10", '"ten"', "null"])
+def test_data_that_somebody_made_impossible_is_reported_as_well(
+    scene: Scene, servers: Servers, amount: str
+) -> None:
+    rule = scene.rule(PURCHASE, credit("event.amount"))
+    event = scene.run()
+    tamper(servers, f"UPDATE events SET event_data = jsonb_set(event_data, '{{amount}}', '{amount}')")
+    told = explained(scene, event)
+    assert told["matches_stored"] is False
+    assert [each["path"].startswith(rule) for each in told["mismatches"]] == [True]
+
+
 def tamper(servers: Servers, statement: str) -> None:
     """Change rows behind the product's back."""
     with psycopg.connect(servers.plan.owner_url(servers.plan.name), autocommit=True) as owner:

@@ -36,6 +36,25 @@ def test_amounts_are_shown_in_the_assets_scale_and_misfits_are_told() -> None:
     assert "error" in result(credit("event.missing"))
 
 
+@pytest.mark.parametrize(("amount", "error"), [
+    ("99999999999999999999", None), ("1E20", "amount has more than 20 digits before the decimal point"),
+    ("1E99", "amount has more than 20 digits before the decimal point"),
+])
+def test_a_number_beyond_all_amounts_is_told_and_not_stumbled_over(amount: str, error: str | None) -> None:
+    found = preview(credit("event.n", CASH), event={"n": Decimal(amount)})["results"][0]
+    assert found["amount"].startswith(f"{Decimal(amount):f}")
+    assert found.get("error") == error
+
+
+def test_a_counter_is_foretold_to_its_last_digit() -> None:
+    """Beyond Python's usual 28 digits, and refused where a worker would refuse it."""
+    add = {"type": "COUNTER", "key": "visits", "value": "event.n"}
+    found = preview(add, event={"n": Decimal("1" * 33 + ".5")})["results"][0]
+    assert found["projected_value"] == "1" * 32 + "8.5"
+    refused = preview(add, event={"n": Decimal("1E-40")})["results"][0]
+    assert refused["error"] == "a counter keeps 34 significant digits"
+
+
 @pytest.mark.parametrize(("action", "shown"), [
     ({"type": "COUNTER", "key": "visits", "value": "1"},
      {"current_value": "7", "projected_value": "8", "value": "1"}),
