@@ -100,7 +100,7 @@ def propose(draft: RuleDraft, faults: Faults) -> Proposal:
         id=nil, program_id=draft.program_id, history_id=nil, name=draft.name, condition=draft.condition,
         actions=tuple(actions.values()), order=draft.order or 1, stop_after_match=draft.stop_after_match,
         active_from=draft.active_from, active_to=draft.active_to, status=draft.status,
-        budgets=_sorted(draft.budgets), description=draft.description,
+        budgets=draft.budgets, description=draft.description,
     )
     proposal = Proposal(_EVERYTHING, rule, actions)
     check_texts(proposal, faults)
@@ -208,11 +208,9 @@ def _read_actions(items: object, faults: Faults) -> dict[int, Action]:
 
 def _changed(old: Rule, changes: Mapping[str, Any], actions: Mapping[int, Action]) -> Rule:
     """Return the rule with the changes in it."""
-    fields = {name: value for name, value in changes.items() if name not in ("actions", "budgets")}
+    fields = {name: value for name, value in changes.items() if name != "actions"}
     if "actions" in changes:
         fields["actions"] = tuple(actions.values())
-    if "budgets" in changes:
-        fields["budgets"] = _sorted(changes["budgets"])
     return replace(old, **fields)
 
 
@@ -261,11 +259,6 @@ def replace_budgets(c: Connection, organization_id: UUID, rule: Rule, now: datet
         same = state is not None and state.budget.schedule == budget.schedule
         due = state.next_reset_at if same and state is not None else _first_reset(budget, now)
         budget_store.put(c, organization_id, rule.id, budget, due)
-
-
-def _sorted(budgets: tuple[Budget, ...]) -> tuple[Budget, ...]:
-    """Budgets stand in the order of their assets, as they are stored and locked."""
-    return tuple(sorted(budgets, key=lambda budget: budget.asset_id))
 
 
 def _first_reset(budget: Budget, now: datetime) -> datetime | None:

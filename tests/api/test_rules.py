@@ -239,6 +239,23 @@ def test_a_wrong_budget_is_named(
     assert list(answer.json["details"]) == [f"budgets[0].{field}"]
 
 
+def test_a_wrong_budget_is_named_by_its_place_in_the_request(api: Caller, program: str) -> None:
+    """Budgets are stored in the order of their assets; whoever sent them counts as they were sent."""
+    assets = sorted((api.asset(program, "ONE"), api.asset(program, "TWO")), reverse=True)
+    good = [{"asset_id": asset, "limit": "5"} for asset in assets]
+    tag = [{"type": "TAG", "tag": "x"}]
+    path = f"/v1/rules/{create(api, program, assets[0], actions=tag, budgets=good)['id']}"
+    for change in ({"limit": "1.5"}, {"asset_id": ABSENT}, {"schedule_type": "INTERVAL", "interval": "1d"}):
+        for place in (0, 1):
+            budgets = [{**each, **change} if n == place else each for n, each in enumerate(good)]
+            answers = [api.post("/v1/rules", body(program, assets[0], actions=tag, budgets=budgets)),
+                       api.patch(path, {"budgets": budgets})]
+            for answer in answers:
+                assert answer.status_code == 400
+                (named,) = answer.json["details"]
+                assert named.startswith(f"budgets[{place}]."), (change, place)
+
+
 def test_lists_filter_sort_and_page(api: Caller, program: str, points: str) -> None:
     other = api.program()
     names = ["delta", "Alpha", "charlie", "bravo"]
