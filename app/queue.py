@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.003  # Between two rings of a process.
 
 
 @lru_cache(maxsize=1)
-def client() -> "redis.Redis[bytes]":
+def client() -> redis.Redis:
     """Return the process's connection pool to Redis, with short time-outs."""
     return redis.Redis.from_url(
         settings().redis_url,
@@ -42,7 +42,7 @@ def client() -> "redis.Redis[bytes]":
 @lru_cache(maxsize=1)
 def broker() -> RedisBroker:
     """Return the broker, made once and set as Dramatiq's own. Messages are JSON: nothing is unpickled."""
-    made = RedisBroker(
+    made = RedisBroker(  # type: ignore[no-untyped-call]  # Dramatiq has not given it types.
         url=settings().redis_url,
         middleware=[AgeLimit(), ShutdownNotifications(), Callbacks(), CurrentMessage()],
         heartbeat_timeout=HEARTBEAT_TIMEOUT_MILLISECONDS,

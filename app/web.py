@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEAD_SECONDS = 10.0  # From connecting, or from the first byte of a later request, to the end of the headers.
 BODY_SECONDS = 60.0  # From there to the end of the body: 8 MiB at 1.1 Mbit/s.
@@ -30,13 +30,13 @@ _TOO_LARGE = (
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
-class Connection(TConn):  # type: ignore[misc]
+class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types.
     """A connection with what has come of its next request's head."""
 
     head = b""
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types.
     """gunicorn's threaded worker with these bounds. TLS ends at the proxy in front."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -63,7 +63,7 @@ class Picture:
 def rows(url: str, statement: str) -> list[dict[str, Any]]:
     """Read with a connection of our own."""
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as c:
-        return c.execute(statement).fetchall()  # type: ignore[call-overload,no-any-return]
+        return c.execute(statement).fetchall()
 
 
 def picture(url: str) -> Picture:

@@ -218,6 +218,7 @@ class Player:
 
     def _host_differences(self, name: str, wanted: Mapping[str, Any], have: Mapping[str, Any]) -> list[str]:
         found = []
+        pair: tuple[Any, Any]
         for what, value in wanted.items():
             match what:
                 case "tags":

@@ -67,7 +67,7 @@ class _Together:
         while not mine.done:
             with self._lock:
                 if mine.done:
-                    break
+                    break  # type: ignore[unreachable]  # Another thread may have set it since the line above.
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_MAX))]
                 try:
                     self._write(batch)

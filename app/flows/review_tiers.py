@@ -164,7 +164,7 @@ def _load(
 def _messages(
     loaded: _Loaded, owner: Owner, review: Review, ids: TimeOrdered
 ) -> list[outbox.Message]:
-    messages = []
+    messages: list[outbox.Message] = []
     for step in review.steps:
         if step.before != step.after:
             messages.append(tier_changed(

@@ -102,11 +102,11 @@ class _TimedTlsSocket(ssl.SSLSocket):
         self.settimeout(_left())
         super().do_handshake(block)
 
-    def recv_into(self, *arguments: Any) -> int:  # type: ignore[override]
+    def recv_into(self, *arguments: Any) -> int:
         self.settimeout(_left())
         return super().recv_into(*arguments)
 
-    def sendall(self, *arguments: Any) -> None:  # type: ignore[override]
+    def sendall(self, *arguments: Any) -> None:
         self.settimeout(_left())
         super().sendall(*arguments)
 
@@ -119,7 +119,7 @@ class _Counting:
     def request(self, *arguments: Any, **named: Any) -> None:
         _turn.reused = self.served > 0
         self.served += 1
-        super().request(*arguments, **named)  # type: ignore[misc]
+        super().request(*arguments, **named)  # type: ignore[misc]  # The other parent has it.
 
 
 class _PlainConnection(_Counting, HTTPConnection):

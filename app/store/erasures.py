@@ -166,7 +166,7 @@ def profile(c: Connection, erased: Erased, now: datetime) -> None:
 
 def _stepped(sql: str, start: Any, *, step: type) -> Callable[[Connection, Erased, str | None], str | None]:
     def run(c: Connection, erased: Erased, after: str | None) -> str | None:
-        row = c.execute(sql, {  # type: ignore[arg-type]
+        row = c.execute(sql, {
             "organization_id": erased.organization_id, "id": erased.id, "pseudonym": erased.pseudonym,
             "external_id": erased.external_id, "partition": partition_of(erased.id),
             "after": start if after is None else step(after), "rows": STEP_ROWS_MAX, "scan": SCAN_ROWS_MAX,

@@ -58,7 +58,7 @@ def read_claim(cursor: Any, limit: int) -> Claimed:
 
 def _event(row: dict[str, Any]) -> Event:
     person = row["participant_id"]
-    participant_id = None if person is None else id_of(person)
+    participant_id: Any = None if person is None else id_of(person)
     return Event(
         id_of(row["organization_id"]), row["seq"], row["id"], id_of(row["program_id"]),
         _TYPES[row["event_type"]], participant_id, row["group_id"], row["recipient_id"], row["external_id"],

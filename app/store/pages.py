@@ -63,7 +63,7 @@ def ordered(
         text.append(f"AND ({keys}) {'<' if order.descending else '>'} ({marks})")
         values |= {f"after_{i}": value for i, value in enumerate(page.after)}
     text.append(f"{order_by(order)} LIMIT {rows:d}")
-    return "\n".join(text), values  # type: ignore[return-value]
+    return "\n".join(text), values
 
 
 def order_by(order: Order) -> LiteralString:

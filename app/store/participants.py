@@ -196,7 +196,7 @@ SELECT * FROM (
 ) p WHERE matches OR is_last {order_by(order)} LIMIT {page.limit + 2:d}
 """
     values["search"] = like_pattern(text)
-    found = c.execute(outer, values).fetchall()  # type: ignore[call-overload]
+    found = c.execute(outer, values).fetchall()
     matching = [row for row in found if row["matches"]]
     if len(matching) > page.limit or not found or not found[-1]["is_last"]:
         return cut(matching, order, page.limit)

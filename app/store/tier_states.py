@@ -90,7 +90,8 @@ def write_changes(c: Connection, changes: list[tuple[Event, TierChange]], now: d
     last: dict[tuple[UUID, UUID], tuple[Event, TierChange]] = {}
     for event, change in changes:
         last[change.owner_id, change.tier_id] = (event, change)
-    assigned, begun = [], []
+    assigned: list[dict[str, Any]] = []
+    begun: list[dict[str, Any]] = []
     for event, change in last.values():
         level = change.after
         standing = Standing(checks_at=change.checks_at) if level is None else Standing(

@@ -27,7 +27,7 @@ def _quantize(what: str, value: Any, digits: Any, rounding: str) -> Decimal:
     if quantum is None:
         raise CelEvaluationError(ErrorKind.VALUE, f"{what}(): digits must be from −30 to 30")
     try:
-        return value.quantize(quantum, rounding, CONTEXT)  # type: ignore[no-any-return]
+        return value.quantize(quantum, rounding, CONTEXT)
     except ArithmeticError:
         raise range_error("the number has too many digits to be rounded there") from None
 
@@ -66,7 +66,7 @@ def abs_(value: Any) -> Any:
 def sign(value: Any) -> int:
     if value.__class__ not in NUMBERS:
         raise no_overload("math.sign()", value)
-    return (value > 0) - (value < 0)  # type: ignore[operator]
+    return (value > 0) - (value < 0)
 
 
 def _plain(value: Any) -> Any:
@@ -110,7 +110,7 @@ def sum_(budget: Budget, *values: Any) -> Any:
         if item.__class__ not in NUMBERS:
             raise no_overload("sum()", item)
         try:
-            total = CONTEXT.add(total, item)  # type: ignore[arg-type]
+            total = CONTEXT.add(total, item)
         except ArithmeticError:
             raise range_error() from None
     return total

@@ -6,12 +6,12 @@ from typing import Any
 
 from app.engine.cel.values import Budget, charge, eq_, find_key, no_overload
 
-_SIZED: frozenset[type] = frozenset((str, bytes, list, dict))
+_SIZED: frozenset[Any] = frozenset((str, bytes, list, dict))
 
 
 def size(value: Any) -> int:
     if value.__class__ in _SIZED:
-        return len(value)  # type: ignore[arg-type]
+        return len(value)
     raise no_overload("size()", value)
 
 

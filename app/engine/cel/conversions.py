@@ -38,14 +38,14 @@ def to_int(value: Any) -> int:
             return int_(int(value))
         raise CelEvaluationError(ErrorKind.VALUE, "int(): the text is not a whole number")
     if kind is dt.datetime:
-        return (value - _EPOCH) // dt.timedelta(seconds=1)  # type: ignore[no-any-return]
+        return (value - _EPOCH) // dt.timedelta(seconds=1)
     raise no_overload("int()", value)
 
 
 def to_uint(value: Any) -> UInt:
     kind = value.__class__
     if kind is UInt:
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is int:
         return uint_(value)
     if kind is Decimal:
@@ -63,7 +63,7 @@ def to_double(value: Any) -> Decimal:
     """The number as a decimal: `double` is the dialect's name for its exact decimals."""
     kind = value.__class__
     if kind is Decimal:
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is int or kind is UInt:
         return Decimal(int(value))
     if kind is str:
@@ -80,14 +80,14 @@ def to_string(value: Any) -> str:
     """Text: numbers in shortest plain notation, timestamps in RFC 3339, durations in seconds."""
     kind = value.__class__
     if kind is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is bool:
         return "true" if value else "false"
     if kind is int or kind is Decimal or kind is UInt:
         return plain(value)
     if kind is bytes:
         try:
-            return value.decode()  # type: ignore[no-any-return]
+            return value.decode()
         except UnicodeDecodeError:
             raise CelEvaluationError(ErrorKind.VALUE, "string(): the bytes are not UTF-8") from None
     if kind is dt.datetime:

@@ -15,6 +15,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from typing import Any
 
 from app.engine.cel import limits
 from app.engine.cel.errors import CelEvaluationError, ErrorKind
@@ -43,7 +44,7 @@ class UInt(int):
     __slots__ = ()
 
 
-NUMBERS: frozenset[type] = frozenset((int, Decimal, UInt))
+NUMBERS: frozenset[Any] = frozenset((int, Decimal, UInt))
 
 
 def range_error(what: str = "the result is too large") -> CelEvaluationError:

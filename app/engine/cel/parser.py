@@ -34,7 +34,7 @@ _RESERVED = frozenset(
      "package", "namespace", "return", "var", "void", "while")
 )  # fmt: skip
 _NOT_FIELDS = frozenset(("in", "true", "false", "null"))
-_LEVELS = {
+_LEVELS: dict[object, int] = {
     "||": 1, "&&": 2,
     "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
     "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
@@ -154,7 +154,7 @@ class _Parser:
         token = self.tokens[self.place]
         if token.kind not in ("op", "ident"):
             return 0
-        return _LEVELS.get(token.value, 0)  # type: ignore[arg-type]
+        return _LEVELS.get(token.value, 0)
 
     def unary(self) -> Node:
         starts: list[int] = []

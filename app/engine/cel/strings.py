@@ -51,12 +51,12 @@ def _sized(size: int) -> None:
 
 def starts_with(text: Any, prefix: Any) -> bool:
     _texts("startsWith", text, prefix)
-    return text.startswith(prefix)  # type: ignore[no-any-return]
+    return text.startswith(prefix)
 
 
 def ends_with(text: Any, suffix: Any) -> bool:
     _texts("endsWith", text, suffix)
-    return text.endswith(suffix)  # type: ignore[no-any-return]
+    return text.endswith(suffix)
 
 
 def contains(budget: Budget, text: Any, part: Any) -> bool:
@@ -103,7 +103,7 @@ def char_at(text: Any, index: Any) -> str:
     place = to_whole(index, "an index")
     if not 0 <= place <= len(text):
         raise _outside()
-    return text[place : place + 1]  # type: ignore[no-any-return]
+    return text[place : place + 1]
 
 
 def index_of(budget: Budget, text: Any, part: Any, start: Any = 0) -> int:
@@ -112,7 +112,7 @@ def index_of(budget: Budget, text: Any, part: Any, start: Any = 0) -> int:
     if not 0 <= place <= len(text):
         raise _outside()
     charge(budget, len(text) >> 6)
-    return text.find(part, place)  # type: ignore[no-any-return]
+    return text.find(part, place)
 
 
 def last_index_of(budget: Budget, text: Any, part: Any, last: Any = None) -> int:
@@ -122,7 +122,7 @@ def last_index_of(budget: Budget, text: Any, part: Any, last: Any = None) -> int
         raise _outside()
     # Every position before the end may be compared in full, so this is charged for both lengths.
     charge(budget, (len(text) >> 6) + (len(text) >> 8) * (len(part) >> 8))
-    return text.rfind(part, 0, place + len(part))  # type: ignore[no-any-return]
+    return text.rfind(part, 0, place + len(part))
 
 
 def substring(budget: Budget, text: Any, begin: Any, end: Any = None) -> str:
@@ -132,7 +132,7 @@ def substring(budget: Budget, text: Any, begin: Any, end: Any = None) -> str:
     if not 0 <= left <= right <= len(text):
         raise _outside()
     charge(budget, (right - left) >> 6)
-    return text[left:right]  # type: ignore[no-any-return]
+    return text[left:right]
 
 
 def replace(budget: Budget, text: Any, old: Any, new: Any, count: Any = -1) -> str:
@@ -142,7 +142,7 @@ def replace(budget: Budget, text: Any, old: Any, new: Any, count: Any = -1) -> s
     found = found if most < 0 else min(found, most)
     _sized(len(text) + found * (len(new) - len(old)))
     charge(budget, (len(text) >> 4) + found)
-    return text.replace(old, new, found)  # type: ignore[no-any-return]
+    return text.replace(old, new, found)
 
 
 def split(budget: Budget, text: Any, separator: Any, limit: Any = -1) -> list[str]:
@@ -157,7 +157,7 @@ def split(budget: Budget, text: Any, separator: Any, limit: Any = -1) -> list[st
         raise CelEvaluationError(ErrorKind.LIMIT, "the list is too long")
     charge(budget, parts)
     if separator:
-        return text.split(separator, parts - 1)  # type: ignore[no-any-return]
+        return text.split(separator, parts - 1)
     return [*text[: parts - 1], text[parts - 1 :]] if text else []
 
 
@@ -177,19 +177,19 @@ def join(budget: Budget, items: Any, separator: Any = "") -> str:
 def lower_ascii(budget: Budget, text: Any) -> str:
     _texts("lowerAscii", text)
     charge(budget, len(text) >> 3)
-    return text.translate(_LOWER)  # type: ignore[no-any-return]
+    return text.translate(_LOWER)
 
 
 def upper_ascii(budget: Budget, text: Any) -> str:
     _texts("upperAscii", text)
     charge(budget, len(text) >> 3)
-    return text.translate(_UPPER)  # type: ignore[no-any-return]
+    return text.translate(_UPPER)
 
 
 def trim(budget: Budget, text: Any) -> str:
     _texts("trim", text)
     charge(budget, len(text) >> 4)
-    return text.strip(_WHITE)  # type: ignore[no-any-return]
+    return text.strip(_WHITE)
 
 
 def reverse(budget: Budget, text: Any) -> Any:

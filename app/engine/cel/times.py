@@ -88,7 +88,7 @@ def timestamp(value: Any) -> dt.datetime:
         except (ValueError, OverflowError):
             raise CelEvaluationError(ErrorKind.VALUE, "not a timestamp: no such date or time") from None
     if kind is dt.datetime:
-        return value  # type: ignore[no-any-return]
+        return value
     if kind is int or kind is Decimal:
         try:
             return dt.datetime.fromtimestamp(to_whole(value, "a timestamp in seconds"), UTC)
