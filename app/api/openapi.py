@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from app.api.errors import InternalError, Unavailable, status_of
-from app.api.fields import PLAIN_PATTERN
+from app.api.fields import PLAIN_PATTERN, TEXT_PATTERN
 from app.api.models.webhook_messages import DATA, ENVELOPES
 from app.api.routing import ROUTES, Reply, Request, Route, is_id, route
 from app.api.samples import sample
@@ -194,6 +194,8 @@ def _query(
             "description": about.pop("description", name.replace("_", " ").capitalize() + "."),
         }
         about.pop("title", None)
+        if about.get("type") == "string" and not {"pattern", "format", "enum", "const"} & about.keys():
+            about["pattern"] = TEXT_PATTERN  # No parameter takes NUL, see app/api/serve.
         found.append(parameter | {"schema": about})
     return found
 

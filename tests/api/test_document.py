@@ -48,6 +48,21 @@ def test_every_example_fits_its_schema(made: dict[str, Any]) -> None:
     assert wrong == []
 
 
+def test_a_text_in_a_query_says_which_characters_it_takes(api: Caller, made: dict[str, Any]) -> None:
+    """No parameter takes NUL; a client made from the document must not learn that from a 400."""
+    asked = 0
+    for path, methods in made["paths"].items():
+        for each in methods.get("get", {}).get("parameters", ()):
+            told = each["schema"].keys() & {"pattern", "format", "enum", "const"}
+            if each["in"] == "query" and each["schema"].get("type") == "string" and told <= {"pattern"}:
+                assert not re.search(each["schema"]["pattern"], "a\0"), (path, each["name"])
+                if "{" not in path:
+                    answer = api.get(path, **{each["name"]: "a\0"})
+                    assert (answer.status_code, set(answer.json["details"])) == (400, {each["name"]})
+                    asked += 1
+    assert asked > 10
+
+
 def test_the_document_is_served_and_complete(http: WsgiClient, made: dict[str, Any]) -> None:
     served = http.get("/openapi.json")
     assert served.json == made
