@@ -4,6 +4,7 @@ The order of the checks is the contract's (decision A6). Handlers raise the doma
 place that turns them, and whatever else goes wrong, into answers.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from app.api.addresses import client_address, refuse_broken_text
 from app.api.credentials import Credentials, key_of
 from app.api.errors import InternalError, Unavailable
 from app.api.faults import body_error, query_error
-from app.api.fields import KEY_LENGTH_MAX, parse_uuid
+from app.api.fields import KEY_LENGTH_MAX, PLAIN_PATTERN, parse_uuid
 from app.api.limits import Limit, RateLimiter, unlimited
 from app.api.measures import Measures
 from app.api.recorder import BODY_BYTES_MAX as LOGGED_BYTES_MAX
@@ -44,6 +45,7 @@ GUARDED_PREFIX = "/v1/"  # Nothing below it answers a stranger, whether it exist
 READ_BYTES = 65_536
 DISCARDED_BYTES_MAX = 16 << 20  # Twice the largest body that is taken.
 NOBODY = Identity(new_id(), new_id(), 0, 0)  # Stands in for the identity on public routes; owns nothing.
+_PLAIN = re.compile(PLAIN_PATTERN)
 
 
 class Server:
@@ -173,7 +175,7 @@ def path_of(route: Route, parameters: Mapping[str, str]) -> dict[str, Any]:
             except ValueError:
                 raise ValidationError(details={name: "must be a UUID"}) from None
         else:
-            if len(text) > KEY_LENGTH_MAX or not text.isprintable():
+            if len(text) > KEY_LENGTH_MAX or not _PLAIN.fullmatch(text):
                 raise ValidationError(details={
                     name: f"must have at most {KEY_LENGTH_MAX} characters and no control characters"
                 })
@@ -249,9 +251,11 @@ def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:
     data = route.parse(raw) if raw else {}
     key = utf8_of(http.headers.get("Idempotency-Key"))
     has_field = "idempotency_key" in route.body.model_fields
-    offered = key is not None and has_field and isinstance(data, dict)
-    if offered and data.setdefault("idempotency_key", key) != key:
-        raise InvalidRequest("Idempotency-Key and idempotency_key differ")
+    if key is not None and has_field and isinstance(data, dict):
+        if data.get("idempotency_key") is None:
+            data["idempotency_key"] = key  # A null field says no more than an absent one.
+        elif data["idempotency_key"] != key:
+            raise InvalidRequest("Idempotency-Key and idempotency_key differ")
     try:
         return route.body.model_validate(data)
     except PydanticError as error:

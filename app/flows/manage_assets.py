@@ -32,7 +32,7 @@ def create(
     check_limit(max_transaction_amount, scale)
     try:
         with transaction() as c:
-            _open_program(c, organization_id, program_id)
+            _refuse_archived(_locked_program(c, organization_id, program_id))
             now = read_clock(c)
             asset_id = new_id()
             accounts = create_system_accounts(c, organization_id, asset_id, now)
@@ -69,10 +69,11 @@ def change(organization_id: UUID, asset_id: UUID, changes: Mapping[str, Any]) ->
 def link(organization_id: UUID, program_id: UUID, asset_id: UUID) -> dict[str, Any]:
     """Link an existing asset to a program."""
     with transaction() as c:
-        _open_program(c, organization_id, program_id)
+        program = _locked_program(c, organization_id, program_id)
         asset = assets.lock(c, organization_id, asset_id)
         if asset is None:
             raise NotFound("Asset not found")
+        _refuse_archived(program)
         if asset["status"] == AssetStatus.ARCHIVED:
             raise AssetArchived()
         return _link(c, organization_id, program_id, asset_id)
@@ -81,10 +82,11 @@ def link(organization_id: UUID, program_id: UUID, asset_id: UUID) -> dict[str, A
 def unlink(organization_id: UUID, program_id: UUID, asset_id: UUID) -> None:
     """Take an asset out of a program in which it was never used."""
     with transaction() as c:
-        _open_program(c, organization_id, program_id)
+        program = _locked_program(c, organization_id, program_id)
         linked_at = assets.linked_at(c, organization_id, program_id, asset_id)
         if linked_at is None:
             raise NotFound("Asset is not linked to this program")
+        _refuse_archived(program)
         if assets.used_since(c, organization_id, program_id, asset_id, linked_at):
             raise AssetInUse()
         assets.unlink(c, organization_id, program_id, asset_id)
@@ -99,10 +101,15 @@ def check_limit(limit: Decimal | None, scale: int) -> None:
         })
 
 
-def _open_program(c: Connection, organization_id: UUID, program_id: UUID) -> None:
+def _locked_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any]:
     program = programs.lock(c, organization_id, program_id)
     if program is None:
         raise NotFound("Program not found")
+    return program
+
+
+def _refuse_archived(program: Mapping[str, Any]) -> None:
+    """Say that a program is closed, which comes after whatever else is named was found (decision A6)."""
     if program["status"] == ProgramStatus.ARCHIVED:
         raise ProgramArchived()
 

@@ -45,8 +45,9 @@ def add_members(
 ) -> None:
     """Add members, all or none of them."""
     with transaction() as c:
-        _open_group(c, organization_id, group_id)
+        group = _locked_group(c, organization_id, group_id)
         _refuse_unknown(c, organization_id, members, on_behalf_of)
+        _refuse_archived(group)
         present = groups.active_members(c, organization_id, group_id)
         if any(participant_id in present for participant_id, _ in members):
             raise AlreadyMember()
@@ -58,9 +59,9 @@ def change_role(
 ) -> None:
     """Give a member another role."""
     with transaction() as c:
-        _open_group(c, organization_id, group_id)
+        group = _locked_group(c, organization_id, group_id)
         _refuse_unknown(c, organization_id, (), on_behalf_of)
-        _member(c, organization_id, group_id, participant_id, stays_admin=role == "ADMIN")
+        _member(c, organization_id, group, participant_id, stays_admin=role == "ADMIN")
         groups.change_member(
             c, organization_id, group_id, participant_id, role=role, left_at=None, on_behalf_of=on_behalf_of
         )
@@ -69,30 +70,42 @@ def change_role(
 def remove_member(organization_id: UUID, group_id: UUID, participant_id: UUID) -> None:
     """Note that a member left; its history stays."""
     with transaction() as c:
-        _open_group(c, organization_id, group_id)
-        role = _member(c, organization_id, group_id, participant_id, stays_admin=False)
+        group = _locked_group(c, organization_id, group_id)
+        role = _member(c, organization_id, group, participant_id, stays_admin=False)
         groups.change_member(
             c, organization_id, group_id, participant_id, role=role, left_at=read_clock(c), on_behalf_of=None
         )
 
 
 def _open_group(c: Connection, organization_id: UUID, group_id: UUID) -> dict[str, Any]:
+    group = _locked_group(c, organization_id, group_id)
+    _refuse_archived(group)
+    return group
+
+
+def _locked_group(c: Connection, organization_id: UUID, group_id: UUID) -> dict[str, Any]:
     lock_owners(c, organization_id, [group_id])
     group = groups.get(c, organization_id, group_id)
     if group is None:
         raise NotFound("Group not found")
-    if group["status"] == "ARCHIVED":
-        raise GroupArchived()
     return group
 
 
+def _refuse_archived(group: Mapping[str, Any]) -> None:
+    """Say that a group is closed, which comes after whatever else is named was found (decision A6)."""
+    if group["status"] == "ARCHIVED":
+        raise GroupArchived()
+
+
 def _member(
-    c: Connection, organization_id: UUID, group_id: UUID, participant_id: UUID, *, stays_admin: bool
+    c: Connection, organization_id: UUID, group: Mapping[str, Any], participant_id: UUID, *,
+    stays_admin: bool,
 ) -> str:
-    roles = groups.active_members(c, organization_id, group_id)
+    roles = groups.active_members(c, organization_id, group["id"])
     role = roles.get(participant_id)
     if role is None:
         raise NotFound("Member not found")
+    _refuse_archived(group)
     admins = [each for each in roles.values() if each == "ADMIN"]
     if role == "ADMIN" and not stays_admin and len(admins) == 1:
         raise LastAdmin()

@@ -142,14 +142,15 @@ def read_people(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[U
 
 def _apply(person: _Person, wanted: Upsert, programs: Mapping[UUID, str]) -> None:
     """Change a person in memory; a refusal changes nothing of it."""
-    if person.erased:
-        raise ParticipantInactive("The participant was erased, which cannot be undone")
+    status = None
     if wanted.program_id is not None:
         status = programs.get(wanted.program_id)
         if status is None:
             raise NotFound("Program not found")
-        if status == ProgramStatus.ARCHIVED:
-            raise ProgramArchived()
+    if person.erased:
+        raise ParticipantInactive("The participant was erased, which cannot be undone")
+    if status == ProgramStatus.ARCHIVED:
+        raise ProgramArchived()
     owner, changes = person.owner, list(person.changes)
     if wanted.tags is not None:
         owner, made = replace_tags(owner, wanted.tags)

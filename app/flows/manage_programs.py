@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.db import read_clock, transaction
-from app.domain.errors import InvalidRequest, NotFound, ProgramArchived, ValidationError
+from app.domain.errors import NotFound, ProgramArchived
 from app.domain.ids import new_id
 from app.store import ledger_entities, programs, rulesets
 
@@ -32,15 +32,13 @@ def change(organization_id: UUID, program_id: UUID, changes: Mapping[str, Any]) 
         if program is None:
             raise NotFound("Program not found")
         now = read_clock(c)
+        target = redemption_target(program, changes)
+        entity_id = changes.get("redemption_target_entity_id")
+        if entity_id is not None and not ledger_entities.exists(c, organization_id, entity_id):
+            raise NotFound("Ledger entity not found")
         moves = "status" in changes and changes["status"] != program["status"]
         if program["status"] == "ARCHIVED" and not moves and changes:
             raise ProgramArchived()
-        target = redemption_target(program, changes)
-        entity_id = target["redemption_target_entity_id"]
-        if "redemption_target_type" in changes and entity_id is not None and not ledger_entities.exists(
-            c, organization_id, entity_id
-        ):
-            raise ValidationError(details={"redemption_target_entity_id": "is not a ledger entity"})
         changed = {**program, **changes, **target}
         if moves:
             changed["deleted_at"] = now if changes["status"] == "ARCHIVED" else None
@@ -51,18 +49,7 @@ def change(organization_id: UUID, program_id: UUID, changes: Mapping[str, Any]) 
 
 
 def redemption_target(program: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where redemptions go after the change; the type and the entity must agree."""
-    kept = {name: program[name] for name in ("redemption_target_type", "redemption_target_entity_id")}
-    entity_id = changes.get("redemption_target_entity_id")
-    if "redemption_target_type" not in changes:
-        if entity_id is not None:
-            raise InvalidRequest(details={
-                "redemption_target_entity_id": "needs redemption_target_type LEDGER_ENTITY beside it"
-            })
-        return kept
-    kind = changes["redemption_target_type"]
-    if (kind == "LEDGER_ENTITY") != (entity_id is not None):
-        raise InvalidRequest(details={
-            "redemption_target_entity_id": "is required with LEDGER_ENTITY and not allowed with another type"
-        })
-    return {"redemption_target_type": kind, "redemption_target_entity_id": entity_id}
+    """Return where redemptions go after the change; a type brings its entity along, or clears the old one."""
+    if "redemption_target_type" in changes:
+        program = {"redemption_target_entity_id": None, **changes}
+    return {name: program[name] for name in ("redemption_target_type", "redemption_target_entity_id")}

@@ -108,6 +108,20 @@ def test_an_archived_group_is_readable_and_closed(api: Caller) -> None:
     assert len(walk(api, "/v1/groups", include_archived="true")) == 1
 
 
+def test_whoever_is_unknown_is_told_before_the_group_is_closed(api: Caller) -> None:
+    admin = api.participant("a")
+    path = f"/v1/groups/{api.group(admin)}"
+    api.delete(path)
+    for answer in (
+        api.post(f"{path}/members", {"participant_id": ABSENT}),
+        api.post(f"{path}/members", {"members": [{"participant_id": admin}, {"participant_id": ABSENT}]}),
+        api.patch(f"{path}/members/{ABSENT}", {"role": "MEMBER"}),
+        api.patch(f"{path}/members/{admin}", {"role": "MEMBER", "on_behalf_of_participant_id": ABSENT}),
+        api.delete(f"{path}/members/{ABSENT}"),
+    ):
+        error_of(answer, 404, "not_found")
+
+
 def test_groups_are_renamed_and_listed_in_order(api: Caller) -> None:
     admin = api.participant("a")
     first, second = api.group(admin), api.group(admin)

@@ -162,6 +162,8 @@ def test_who_was_erased_stays_closed_and_nameless(api: Caller) -> None:
         error_of(answer, 409, "participant_inactive")
     batch = api.post("/v1/participants/batch", {"participants": [{"external_id": f"erased-{person}"}]})
     assert batch.json["data"][0]["code"] == "participant_inactive"
+    gone = {"external_id": f"erased-{person}", "program_id": ABSENT}
+    error_of(api.post("/v1/participants", gone), 404, "not_found")
     shown = api.get(path).json
     assert (shown["status"], shown["external_id"]) == ("CLOSED", f"erased-{person}")
     assert "first_name" not in shown

@@ -83,9 +83,23 @@ def test_the_redemption_target_and_its_entity_agree(api: Caller) -> None:
     error_of(api.patch(path, wrong), 400, "invalid_request")
     error_of(api.patch(path, {"redemption_target_entity_id": entity_id}), 400, "invalid_request")
     absent = {**with_entity, "redemption_target_entity_id": ABSENT}
-    error_of(api.patch(path, absent), 400, "validation_error")
+    error_of(api.patch(path, absent), 404, "not_found")
     cleared = api.patch(path, {"redemption_target_type": "SYSTEM_BREAKAGE"}).json
     assert "redemption_target_entity_id" not in cleared
+
+
+def test_checks_follow_their_order_shape_existence_state(api: Caller) -> None:
+    archived = f"/v1/programs/{api.program()}"
+    api.patch(archived, {"status": "ARCHIVED"})
+    broken = {"redemption_target_type": "LEDGER_ENTITY"}
+    whole = {**broken, "redemption_target_entity_id": ABSENT}
+    for path in (f"/v1/programs/{ABSENT}", archived):
+        error_of(api.patch(path, broken), 400, "invalid_request")
+        error_of(api.patch(path, {"redemption_target_entity_id": ABSENT}), 400, "invalid_request")
+        error_of(api.patch(path, whole), 404, "not_found")
+        error_of(api.post(f"{path}/assets", {"asset_id": ABSENT}), 404, "not_found")
+        error_of(api.delete(f"{path}/assets/{ABSENT}"), 404, "not_found")
+    error_of(api.patch(archived, {"status": "ARCHIVED"}), 409, "program_archived")
 
 
 def test_the_list_filters_searches_and_sorts(api: Caller) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -51,6 +52,22 @@ def test_tags_are_bounded(api: Caller, host: Host) -> None:
     error_of(api.put(path, {"tags": tags}), 422, "limit_exceeded")
     assert api.put(path, {"tags": tags[:500]}).status_code == 200
     error_of(api.put(f"{path}/more"), 422, "limit_exceeded")
+
+
+@HOSTS
+@pytest.mark.parametrize("text", [
+    "a\u00a0b", "\U0001f468\u200d\U0001f469", "\u3000", " ", "%2f", "a?b#c", ".",
+])
+def test_what_a_body_may_name_a_path_names_as_well(api: Caller, host: Host, text: str) -> None:
+    path, quoted = f"{host(api)}/state", quote(text, safe="")
+    assert api.put(f"{path}/tags", {"tags": [text]}).json == {"tags": [text]}
+    assert api.put(f"{path}/tags/{quoted}").status_code == 200
+    assert api.delete(f"{path}/tags/{quoted}").status_code == 204
+    assert walk(api, f"{path}/tags") == []
+    assert api.patch(f"{path}/attributes", {"attributes": {text: "1"}}).status_code == 200
+    assert api.put(f"{path}/attributes/{quoted}", {"value": "2"}).json == {"key": text, "value": "2"}
+    assert api.delete(f"{path}/attributes/{quoted}").status_code == 204
+    assert walk(api, f"{path}/attributes") == []
 
 
 @HOSTS

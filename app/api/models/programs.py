@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.api.fields import (
+    STRUCTURE_FAULT,
     Answer,
     Body,
     Description,
@@ -15,6 +16,7 @@ from app.api.fields import (
     QueryBoolean,
     Uuid,
     UuidText,
+    fault_at,
 )
 from app.api.pages import Paged, Search, SortDirection, list_of
 
@@ -48,6 +50,18 @@ class ProgramPatch(Patch):
     redemption_target_type: Target | None = None
     redemption_target_entity_id: Uuid | None = None
     reversal_grace: Duration | None = None
+
+    @model_validator(mode="after")
+    def _target_agrees(self) -> "ProgramPatch":
+        name, given = "redemption_target_entity_id", self.redemption_target_entity_id is not None
+        if self.redemption_target_type is None:
+            if given:
+                raise fault_at(name, "needs redemption_target_type LEDGER_ENTITY beside it", STRUCTURE_FAULT)
+        elif given != (self.redemption_target_type == "LEDGER_ENTITY"):
+            raise fault_at(
+                name, "is required with LEDGER_ENTITY and not allowed with another type", STRUCTURE_FAULT
+            )
+        return self
 
 
 class ProgramsQuery(Paged):
