@@ -13,6 +13,7 @@ from uuid import UUID
 from app.domain import actions as a
 from app.domain.amounts import format_plain
 from app.domain.durations import DurationError, parse_duration
+from app.domain.events import EVENT_DATA_BYTES_MAX, NUMBER_EXPONENT_MAX
 from app.domain.instants import InstantError, parse_instant
 from app.engine.cel import CelEvaluationError, ErrorKind, Program, Template
 from app.engine.texts import REFERENCE, Amount, Moment, Text
@@ -105,33 +106,63 @@ def moment_of(moment: Moment, activation: Activation, start: datetime) -> dateti
                 raise _invalid("the time is neither a duration nor an RFC 3339 date-time") from None
 
 
+class PayloadError(ValueError):
+    """The payload comes to more than the data of an event may be."""
+
+
 def payload_of(payload: Mapping[str, Any], activation: Activation) -> dict[str, Any]:
-    """Return a payload with its templates filled in; a lone `{{ }}` part keeps the type of its value."""
-    return {key: _filled(item, activation) for key, item in payload.items()}
+    """Return a payload with its templates filled in; a lone `{{ }}` part keeps the type of its value.
+
+    Raises PayloadError as soon as it is too large: a few thousand parts that are each as large as the whole
+    event must not be put together first.
+    """
+    room = _Room(EVENT_DATA_BYTES_MAX)
+    return {key: _filled(item, activation, room) for key, item in payload.items()}
 
 
-def _filled(value: Any, activation: Activation) -> Any:
+class _Room:
+    """What a payload may still grow by: a character of a text, or a value of any kind, takes one at least."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def take(self, much: int) -> None:
+        self._left -= much
+        if self._left < 0:
+            raise PayloadError(f"the payload comes to more than {EVENT_DATA_BYTES_MAX} bytes")
+
+
+def _filled(value: Any, activation: Activation, room: _Room) -> Any:
     match value:
         case Template():
-            return text_of(value, activation)
+            text = text_of(value, activation)
+            room.take(len(text))
+            return text
         case Program():
-            return _json(value.evaluate(activation))
+            return _json(value.evaluate(activation), room)
         case Mapping():
-            return {key: _filled(item, activation) for key, item in value.items()}
+            return {key: _filled(item, activation, room) for key, item in value.items()}
         case list():
-            return [_filled(item, activation) for item in value]
+            return [_filled(item, activation, room) for item in value]
         case _:
             return value
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any, room: _Room) -> Any:
     """Return a value of the expression language as JSON has it."""
+    room.take(len(value) if isinstance(value, str) else 1)
+    beyond = isinstance(value, Decimal) and not -NUMBER_EXPONENT_MAX <= value.adjusted() < NUMBER_EXPONENT_MAX
+    if beyond and value:
+        raise PayloadError(f"the payload holds a number beyond ±1e{NUMBER_EXPONENT_MAX}")
     if value is None or isinstance(value, str | bool | int | Decimal):
         return value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _json(item) for key, item in value.items()}
+        room.take(sum(map(len, value)))
+        return {key: _json(item, room) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
+        return [_json(item, room) for item in value]
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     raise CelEvaluationError(ErrorKind.TYPE, "the payload holds a value that JSON does not know")
