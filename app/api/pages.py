@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -119,7 +119,7 @@ def listing(
 
 
 def envelope(
-    request: Request, order: Order, data: list[Mapping[str, Any]], following: tuple[Any, ...] | None,
+    request: Request, order: Order, data: Sequence[Mapping[str, Any]], following: tuple[Any, ...] | None,
     **extra: Any,
 ) -> Reply:
     """Write the envelope around rows that are already rendered; `extra` stands before `data`."""

@@ -2,15 +2,13 @@
 
 from app.api.models import reports as models
 from app.api.routing import Reply, Request, route
-from app.api.tables import instant_of, table
+from app.api.tables import CSV_OFFER, instant_of, table
 from app.book.reports import Scope
 from app.domain.breakage import METHOD
 from app.domain.errors import LotAssetRequired, NotFound
 from app.domain.instants import format_instant
 from app.flows import report_breakage
 from app.flows.reports import clock
-
-_CSV = "`Accept: text/csv` or `format=csv` answers all rows as CSV."
 
 
 @route(
@@ -19,7 +17,7 @@ _CSV = "`Accept: text/csv` or `format=csv` answers all rows as CSV."
     description=(
         "The ultimate redemption rate of each cohort: the value of a LOT asset that was earned in one month. "
         "`method` says how it is estimated; each cohort that is old enough shows what the method would have "
-        f"said at half its age about today, and how wrong that was. {_CSV}"
+        f"said at half its age about today, and how wrong that was. {CSV_OFFER}"
     ),
 )
 def get_breakage(request: Request) -> Reply:
@@ -32,5 +30,5 @@ def get_breakage(request: Request) -> Reply:
         head["mean_absolute_error"] = found.mean_absolute_error
     return table(
         request, "breakage", found.rows, tuple(models.BreakageRow.model_fields), at,
-        report_breakage.cohort_key, hidden=frozenset({"scale"}), **head,
+        report_breakage.cohort_key, hidden=frozenset({"scale"}), head=head,
     )

@@ -4,14 +4,13 @@ from datetime import timedelta
 
 from app.api.models import reports as models
 from app.api.routing import Reply, Request, route
-from app.api.tables import instant_of, table
+from app.api.tables import CSV_OFFER, instant_of, table
 from app.book.reports import Scope
 from app.domain.errors import NotFound
 from app.flows import report_rules
 from app.flows.reports import Row, Span, clock
 
 _TAG = "Reports"
-_CSV = "`Accept: text/csv` or `format=csv` answers all rows as CSV."
 _DAY = tuple(name for name in models.RuleDay.model_fields if name != "assets")
 _ASSETS = tuple(models.RuleDayAsset.model_fields)
 DAYS_BY_DEFAULT = timedelta(days=30)
@@ -23,14 +22,14 @@ DAYS_BY_DEFAULT = timedelta(days=30)
     description=(
         "Per rule and day (UTC): how many events it was held against, matched, was skipped for, by reason; "
         "what it issued, from the journal; what its budgets had left. The window is widened to whole days. A "
-        f"retried event counts each time. {_CSV} In it the counts stand in a day's first line only."
+        f"retried event counts each time. {CSV_OFFER} In it the counts stand in a day's first line only."
     ),
 )
 def get_rules_report(request: Request) -> Reply:
     """Show what rules did."""
     query: models.RulesQuery = request.query
     now = instant_of(request) or clock(None)
-    span = Span(now - DAYS_BY_DEFAULT, now) if query.from_ is None else Span(query.from_, query.to)
+    span = query.span() or Span(now - DAYS_BY_DEFAULT, now)
     scope = Scope(request.organization_id, query.program_id)
     rows = report_rules.rules(scope, span, now, query.rule_id)
     return table(request, "rules", rows, _DAY + _ASSETS, now, report_rules.rule_key, flat=_lines)

@@ -1,10 +1,8 @@
 """The reports over HTTP, computed from the journal. Each answers JSON by pages, or all rows as CSV."""
 
-from typing import Any
-
 from app.api.models import reports as models
 from app.api.routing import Reply, Request, route
-from app.api.tables import instant_of, table
+from app.api.tables import CSV_OFFER, instant_of, table
 from app.book.reports import Scope
 from app.domain.errors import LotAssetRequired, NotFound
 from app.domain.instants import format_instant
@@ -25,11 +23,6 @@ _PERIOD = (
     "period_forfeited", "other_adjustments_net",
 )
 _EXPIRY = (*_ASSET, "scale", "expires", "bucket_start", "bucket_end", "amount", "lot_count")
-_CSV = "`Accept: text/csv` or `format=csv` answers all rows as CSV."
-
-
-def _span(query: Any) -> Span | None:
-    return None if query.from_ is None else Span(query.from_, query.to)
 
 
 @route(
@@ -37,14 +30,14 @@ def _span(query: Any) -> Span | None:
     query=models.LedgerSummaryQuery, responses={200: models.LedgerSummary}, errors=[NotFound],
     description=(
         "What was issued, redeemed, expired and forfeited in all, what is owed and by how many it is held; "
-        f"with a window also what happened in it, with `other_adjustments_net` for all the rest. {_CSV}"
+        f"with a window also what happened in it, with `other_adjustments_net` for all the rest. {CSV_OFFER}"
     ),
 )
 def get_ledger_summary(request: Request) -> Reply:
     """Show the totals of each asset."""
     query: models.LedgerSummaryQuery = request.query
     at = instant_of(request) or clock(None)
-    span = _span(query)
+    span = query.span()
     rows = reports.ledger_summary(Scope(request.organization_id, query.program_id), span, at)
     columns = _SUMMARY if span is None else _SUMMARY + _PERIOD
     return table(request, "ledger-summary", rows, columns, at, sort_key, hidden=frozenset({"scale"}))
@@ -55,14 +48,14 @@ def get_ledger_summary(request: Request) -> Reply:
     query=models.ProgramActivityQuery, responses={200: models.ProgramActivity},
     description=(
         "Events, entries, amounts and people of each program. A window scopes events and amounts, and leaves "
-        f"out programs without events and entries in it. {_CSV}"
+        f"out programs without events and entries in it. {CSV_OFFER}"
     ),
 )
 def get_program_activity(request: Request) -> Reply:
     """Show what goes on in each program."""
     query: models.ProgramActivityQuery = request.query
     at = instant_of(request) or clock(None)
-    rows = reports.program_activity(request.organization_id, _span(query), query.since, at)
+    rows = reports.program_activity(request.organization_id, query.span(), query.since, at)
     return table(
         request, "program-activity", rows, tuple(models.ProgramActivityRow.model_fields), at, sort_key
     )
@@ -73,7 +66,7 @@ def get_program_activity(request: Request) -> Reply:
     query=models.LiabilityQuery, responses={200: models.Liability}, errors=[NotFound],
     description=(
         "The sum of all postings on accounts of participants, groups and ledger entities up to and including "
-        f"`as_of`. For an instant more than a minute ago the answer never changes. {_CSV}"
+        f"`as_of`. For an instant more than a minute ago the answer never changes. {CSV_OFFER}"
     ),
 )
 def get_liability(request: Request) -> Reply:
@@ -83,7 +76,8 @@ def get_liability(request: Request) -> Reply:
     scope = Scope(request.organization_id, query.program_id, query.asset_id)
     rows = reports.liability(scope, at, by_bucket=query.by_bucket)
     columns = (*_SUBJECT, "bucket", "balance") if query.by_bucket else (*_SUBJECT, "balance")
-    return table(request, "liability", rows, columns, at, sort_key, as_of=format_instant(at))
+    head = {"as_of": format_instant(at)}
+    return table(request, "liability", rows, columns, at, sort_key, head=head)
 
 
 @route(
@@ -91,7 +85,7 @@ def get_liability(request: Request) -> Reply:
     query=models.RollforwardQuery, responses={200: models.Rollforward}, errors=[NotFound],
     description=(
         "From the opening to the closing balance by the kinds of entries between. Every line is signed, and "
-        f"opening plus all lines is closing, exactly; there is no line for a remainder. {_CSV}"
+        f"opening plus all lines is closing, exactly; there is no line for a remainder. {CSV_OFFER}"
     ),
 )
 def get_liability_rollforward(request: Request) -> Reply:
@@ -102,7 +96,7 @@ def get_liability_rollforward(request: Request) -> Reply:
     columns = (*_SUBJECT, "opening_balance", "closing_balance", *map(str, Line))
     return table(
         request, "liability-rollforward", rows, columns, query.to, sort_key,
-        **{"from": format_instant(query.from_), "to": format_instant(query.to)},
+        head={"from": format_instant(query.from_), "to": format_instant(query.to)},
     )
 
 
@@ -112,7 +106,7 @@ def get_liability_rollforward(request: Request) -> Reply:
     description=(
         "The rollforward of one asset in money, at the value of a unit that you state: what issuing "
         "deferred, what redemptions (net of reversals) and breakage (expired and forfeited) recognised. "
-        f"Products are exact, never rounded. {_CSV}"
+        f"Products are exact, never rounded. {CSV_OFFER}"
     ),
 )
 def get_deferred_revenue(request: Request) -> Reply:
@@ -132,7 +126,7 @@ def get_deferred_revenue(request: Request) -> Reply:
         "What is left of the live lots of each LOT asset, by the calendar period (UTC; weeks begin on "
         "Monday) in which it expires. The window is widened to whole periods, so that every bucket is "
         "complete. "
-        f"{_CSV}"
+        f"{CSV_OFFER}"
     ),
 )
 def get_expiration_schedule(request: Request) -> Reply:

@@ -16,6 +16,7 @@ from app.domain.instants import format_instant
 from app.store.pages import Column, Order
 
 CSV_TYPE = "text/csv"
+CSV_OFFER = "`Accept: text/csv` or `format=csv` answers all rows as CSV."  # For descriptions of routes.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # Full-width signs count too.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
@@ -42,9 +43,12 @@ def instant_of(request: Request) -> datetime | None:
 def table(
     request: Request, name: str, rows: Sequence[Row], columns: Sequence[str], at: datetime,
     key: Callable[[Row], tuple[str, ...]], *, flat: Callable[[Row], list[Row]] | None = None,
-    hidden: frozenset[str] = frozenset(), **head: Any,
+    hidden: frozenset[str] = frozenset(), head: Mapping[str, Any] | None = None,
 ) -> Reply:
-    """Answer rows in order of `key`: one page of them, or a CSV of all, made flat where they nest."""
+    """Answer rows in order of `key`: one page of them, or a CSV of all, made flat where they nest.
+
+    `hidden` columns are left out of the page, and `head` stands before its rows; a CSV has neither.
+    """
     if wants_csv(request):
         return as_csv(name, [each for row in rows for each in (flat(row) if flat else [row])], columns)
     page = page_of(request, ORDER)
@@ -56,7 +60,7 @@ def table(
         {name: value for name, value in row.items() if value is not None and name not in hidden}
         for row in rows[: page.limit]
     ]
-    return envelope(request, ORDER, data, following, **head)
+    return envelope(request, ORDER, data, following, **(head or {}))
 
 
 def as_csv(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Reply:

@@ -80,20 +80,26 @@ def liability(scope: Scope, at: datetime, *, by_bucket: bool = False) -> list[Ro
 
 def rollforward(scope: Scope, span: Span) -> list[Row]:
     """Return how the liability moved within a window: a row per asset and program, its lines signed."""
+    rows = []
+    for row, opening, closing in _ends(scope, span):
+        row["opening_balance"] = format_amount(opening.balance, row["scale"])
+        row["closing_balance"] = format_amount(closing.balance, row["scale"])
+        for line, amount in closing.since(opening).lines.items():
+            row[str(line)] = format_amount(amount, row["scale"])
+        rows.append(row)
+    return sorted(rows, key=sort_key)
+
+
+def _ends(scope: Scope, span: Span) -> list[tuple[Row, Totals, Totals]]:
+    """Return the beginning of a row for each asset and program, and the totals at both ends of a window."""
     with snapshot(scope) as c:
         names = _Names(c, scope.organization_id)
         before = by_subject(reports.cells_through(c, scope, span.start - MICROSECOND))
         after = by_subject(reports.cells_through(c, scope, span.end))
-        rows = []
-        for subject, cells in after.items():
-            opening, closing = Totals(before.get(subject, ())), Totals(cells)
-            row = names.of(subject)
-            row["opening_balance"] = format_amount(opening.balance, row["scale"])
-            row["closing_balance"] = format_amount(closing.balance, row["scale"])
-            for line, amount in closing.since(opening).lines.items():
-                row[str(line)] = format_amount(amount, row["scale"])
-            rows.append(row)
-    return sorted(rows, key=sort_key)
+    return [
+        (names.of(subject), Totals(before.get(subject, ())), Totals(cells))
+        for subject, cells in after.items()
+    ]
 
 
 def deferred_revenue(scope: Scope, span: Span, point_value: Decimal) -> list[Row]:
@@ -105,19 +111,14 @@ def deferred_revenue(scope: Scope, span: Span, point_value: Decimal) -> list[Row
     def worth(*amounts: Decimal) -> str:
         return format_plain(EXACT.multiply(total(amounts), point_value))
 
-    with snapshot(scope) as c:
-        names = _Names(c, scope.organization_id)
-        before = by_subject(reports.cells_through(c, scope, span.start - MICROSECOND))
-        after = by_subject(reports.cells_through(c, scope, span.end))
     rows = []
-    for subject, cells in after.items():
-        opening, closing = Totals(before.get(subject, ())), Totals(cells)
+    for row, opening, closing in _ends(scope, span):
         moved = closing.since(opening)
         redeemed = total((moved.lines[Line.REDEEMED], moved.lines[Line.REDEMPTION_REVERSALS]))
         broken = total((moved.lines[Line.EXPIRED], moved.lines[Line.FORFEITED]))
         rest = total((moved.balance, *map(EXACT.minus, (moved.issued, redeemed, broken))))
         rows.append({
-            **names.of(subject), "point_value": format_plain(point_value),
+            **row, "point_value": format_plain(point_value),
             "opening_deferred": worth(opening.balance), "deferred": worth(moved.issued),
             "recognised_redemptions": worth(EXACT.minus(redeemed)),
             "recognised_breakage": worth(EXACT.minus(broken)),
@@ -143,8 +144,7 @@ def ledger_summary(scope: Scope, span: Span | None, at: datetime) -> list[Row]:
                 continue
             totals = whole.get(asset_id, Totals())
             row: Row = {
-                "asset_id": asset_id, "asset_name": asset["name"], "asset_symbol": asset["symbol"],
-                "scale": asset["scale"],
+                **_asset(asset),
                 **_four(totals, "total_", asset["scale"]),
                 "current_balance": format_amount(totals.balance, asset["scale"]),
                 "participant_count": holders.get(asset_id, 0),
@@ -270,8 +270,8 @@ def expiration_schedule(scope: Scope, span: Span, granularity: Granularity) -> l
         }
         periods = {each.period: each for each in mine if each.place == "WITHIN"}
         rows.append({
-            "asset_id": asset_id, "asset_name": asset["name"], "asset_symbol": asset["symbol"],
-            "scale": scale, "total_outstanding": format_amount(total(each.amount for each in mine), scale),
+            **_asset(asset),
+            "total_outstanding": format_amount(total(each.amount for each in mine), scale),
             "never_expiring": format_amount(places["NEVER"], scale),
             "expiring_before_window": format_amount(places["BEFORE"], scale),
             "expiring_after_window": format_amount(places["AFTER"], scale),
@@ -303,13 +303,18 @@ class _Names:
 
     def of(self, subject: Subject) -> Row:
         """Begin a row. An entry without a program has none to show."""
-        asset = self.assets[subject.asset_id]
         program_id = subject.program_id
         return {
-            "asset_id": subject.asset_id, "asset_name": asset["name"], "asset_symbol": asset["symbol"],
-            "scale": asset["scale"], "program_id": program_id,
+            **_asset(self.assets[subject.asset_id]), "program_id": program_id,
             "program_name": None if program_id is None else self.programs[program_id]["name"],
         }
+
+
+def _asset(asset: Row) -> Row:
+    return {
+        "asset_id": asset["id"], "asset_name": asset["name"], "asset_symbol": asset["symbol"],
+        "scale": asset["scale"],
+    }
 
 
 def sort_key(row: Row) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from app.api.fields import (
     fault_at,
 )
 from app.api.pages import Paged, Pagination, check_window, list_of
+from app.flows.reports import Span
 
 Format = Annotated[Literal["json", "csv"] | None, Field(
     description="`csv` for a table of all rows, as `Accept: text/csv` does."
@@ -42,6 +43,10 @@ class WindowedQuery(ReportQuery):
         if self.from_ is not None and self.to is None:
             raise fault_at("to", "is required when from is given")
         return self
+
+    def span(self) -> Span | None:
+        """Return the window, None where there is none."""
+        return None if self.from_ is None or self.to is None else Span(self.from_, self.to)
 
 
 class SpanQuery(ReportQuery):
