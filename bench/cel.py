@@ -96,6 +96,7 @@ def geometric_mean(values: list[float]) -> float:
 def cel_python(expression: str) -> Callable[[], object]:
     """One evaluation by cel-python's interpreter, data converted each time."""
     import celpy
+    import celpy.adapter
     import celpy.celtypes
 
     def get(mapping: Any, key: Any, default: Any) -> Any:
@@ -106,8 +107,8 @@ def cel_python(expression: str) -> Callable[[], object]:
 
     environment = celpy.Environment(runner_class=celpy.InterpretedRunner)
     program = environment.program(environment.compile(expression), functions={"get": get, "round": rounded})
-    data = {"event": EVENT, "participant": PARTICIPANT}
-    return lambda: program.evaluate({name: celpy.json_to_cel(value) for name, value in data.items()})
+    data: dict[str, Any] = {"event": EVENT, "participant": PARTICIPANT}
+    return lambda: program.evaluate({name: celpy.adapter.json_to_cel(value) for name, value in data.items()})
 
 
 def against_cel_python(quick: bool, say: Callable[[str], None]) -> tuple[float, float]:
@@ -177,7 +178,7 @@ def main(argv: list[str]) -> int:
     ratio, explained = against_cel_python("--quick" in argv, (lambda text: None) if quiet else print)
     full, fast = one_event_against_rules()
     compiling = geometric_mean(
-        [fastest(lambda text=text: compile(text, Kind.VALUE), 20, 3) for text in EXPRESSIONS.values()]
+        [fastest(partial(compile, text, Kind.VALUE), 20, 3) for text in EXPRESSIONS.values()]
     )
     results = [
         (f"geometric mean over {len(EXPRESSIONS)} expressions: × cel-python", ratio, ratio >= TARGET_RATIO),

@@ -36,7 +36,7 @@ class Bench:
 
     def ask(self, sql: str, *values: Any) -> Any:
         """Return the first column of the first row."""
-        row = self.owner.execute(sql, values).fetchone()  # type: ignore[call-overload]
+        row = self.owner.execute(sql, values).fetchone()
         return None if row is None else next(iter(row.values()))
 
     def send(self, method: str, path: str, query: dict[str, str], body: bytes, kind: str) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def one_a_commit(ledger: Ledger, seconds: float) -> float:
 
 def bare(made: System, owner: "psycopg.Connection[Any]", ledger: Ledger, seconds: float) -> float:
     """Transfers per second of the bare minimum SQL, a hundred a commit, through pgbench."""
-    owner.execute(SQL.read_text(encoding="utf-8"))  # type: ignore[arg-type]
+    owner.execute(SQL.read_text(encoding="utf-8"))
     program = shutil.which("pgbench") or str(postgres_binaries() / "pgbench")
     if not Path(program).exists():
         raise Failure("There is no pgbench on this machine (apt-get install postgresql-contrib).")

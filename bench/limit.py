@@ -106,7 +106,8 @@ class Limit:
         self._owner.execute("TRUNCATE inbox")
 
     def _count(self, statement: str) -> int:
-        row = self._owner.execute(statement).fetchone()  # type: ignore[call-overload]
+        row = self._owner.execute(statement).fetchone()
+        assert row is not None
         return int(row["n"])
 
     def _run(self, arguments: list[str], **values: int) -> float:

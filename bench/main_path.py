@@ -7,6 +7,7 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,9 @@ class Run:
         for processes in (2, 1, 4):
             before = stage.meter.bytes_stored()
             self.backlog(f"accept batches {processes}" if processes != 2 else "accept batches")
-            self.take(f"drain {processes}", lambda processes=processes: measures.drain(stage, processes))
+            self.take(f"drain {processes}", partial(measures.drain, stage, processes))
             if processes == 2:
-                self.take("growth", lambda before=before: measures.growth(stage, before, self.events))
+                self.take("growth", partial(measures.growth, stage, before, self.events))
             self.clear()
         self.take("accept single", lambda: measures.accept_singles(stage, max(500, self.events // 10)))
         self.clear()

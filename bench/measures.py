@@ -54,7 +54,8 @@ class Stage:
 
     def one(self, statement: str, *values: Any) -> Any:
         """The first column of the only row of a query."""
-        row = self.owner.execute(statement, values).fetchone()  # type: ignore[call-overload]
+        row = self.owner.execute(statement, values).fetchone()
+        assert row is not None
         return next(iter(row.values()))
 
     def waiting(self) -> bool:

@@ -91,7 +91,7 @@ def settled(values: Sequence[Any]) -> Sequence[Any]:
     return values[len(values) // 3 :] or values
 
 
-def thirds(values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+def thirds(values: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
     """The first third and the last one."""
     part = max(1, len(values) // 3)
     return values[:part], values[-part:]
@@ -102,8 +102,10 @@ def slope_per_10_minutes(readings: Sequence[tuple[float, int]]) -> float:
     later = settled(readings)
     if len(later) < 3:
         return 0.0
-    slope = statistics.linear_regression([at for at, _ in later], [float(kib) for _, kib in later]).slope
-    return 600 * slope / statistics.mean(kib for _, kib in later)
+    slope: float = statistics.linear_regression(
+        [at for at, _ in later], [float(kib) for _, kib in later]
+    ).slope
+    return 600 * slope / statistics.mean(float(kib) for _, kib in later)
 
 
 def grew(by_minute: Sequence[float]) -> bool:

@@ -27,7 +27,9 @@ QUEUE = "naive"
 THREADS = 4
 CENT = Decimal("0.01")
 
-broker = RedisBroker(url=settings().redis_url, namespace="florin:naive")
+broker = RedisBroker(  # type: ignore[no-untyped-call]  # Dramatiq has not given it types.
+    url=settings().redis_url, namespace="florin:naive"
+)
 dramatiq.set_broker(broker)
 
 
@@ -63,6 +65,7 @@ def process(seq: int, organization_id: str) -> None:
         owner = session.get(t.owners, (event.organization_id, event.participant_id), with_for_update=True)
         person = session.get(t.participants, (event.organization_id, event.participant_id))
         program = session.get(t.programs, (event.organization_id, event.program_id))
+        assert program is not None
         with db.connection() as c:
             ruleset = rulesets.get(c, event.organization_id, event.program_id, program.ruleset_version)
         now = session.scalar(select(text("read_clock()")))

@@ -177,7 +177,7 @@ def make(count: int, first: int) -> UUID:
     with db.connection() as c:
         # What autovacuum does after such a load, done now.
         for table in _TABLES:
-            c.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
+            c.execute(f"VACUUM ANALYZE {table}")
     return organization_id
 
 

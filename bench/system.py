@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import redis
@@ -90,13 +91,13 @@ class System:
         if done.returncode != 0:
             raise Failure(f"The release failed.\n{done.stderr.strip()[-2000:]}")
 
-    def owner(self) -> "psycopg.Connection[dict[str, object]]":
+    def owner(self) -> "psycopg.Connection[dict[str, Any]]":
         """A connection of the owner of the tables, in autocommit mode, for setting up and for measuring."""
         return psycopg.connect(
             self.values["MIGRATION_DATABASE_URL"], autocommit=True, row_factory=dict_row
         )
 
-    def redis(self) -> "redis.Redis[bytes]":
+    def redis(self) -> "redis.Redis":
         """A client of the system's Valkey."""
         return redis.Redis.from_url(self.values["REDIS_URL"])
 
@@ -184,9 +185,7 @@ def system(say: Callable[[str], None], keep: bool = False) -> Iterator[System]:
         if made is not None:
             db.engine().dispose()
             for group in (("web", "worker", "scheduler", "naive"), ("postgres",), ("valkey",)):
-                made.stop(*group) if group[0] == "web" else made.supervisor.stop(
-                    lambda name, group=group: name in group
-                )
+                made.stop(*group) if group[0] == "web" else made.supervisor.stop(group.__contains__)
             if not keep:
                 shutil.rmtree(made.postgres.identity.cluster, ignore_errors=True)
         if not keep:

@@ -99,7 +99,7 @@ def firing_view(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(request: Request, subject_id: Any = None) -> dict[str, Any]:
     """Show the automation of the path, or the one named."""
-    program_id, known = request.path["program_id"], subject_id or request.path.get("automation_id")
+    program_id, known = request.path["program_id"], subject_id or request.path["automation_id"]
     with connection() as c:
         row = automations.get_with_run(c, request.organization_id, known)
         if row is not None and row["program_id"] == program_id:

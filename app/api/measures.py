@@ -7,6 +7,7 @@ A flushed Redis sets the counters to zero, which Prometheus understands.
 import threading
 from bisect import bisect_left
 from collections import Counter
+from typing import cast
 
 from redis import Redis, RedisError
 
@@ -53,6 +54,12 @@ class Measures:
     def read(self) -> dict[str, int]:
         """Return the merged counts; empty when Redis is away."""
         try:
-            return {field.decode(): int(number) for field, number in self._redis.hgetall(HASH).items()}
+            return numbers_in(self._redis, HASH)
         except RedisError:
             return {}
+
+
+def numbers_in(redis: Redis, name: str) -> dict[str, int]:
+    """Return a hash whose values are whole numbers. Raises RedisError."""
+    found = cast(dict[bytes, bytes], redis.hgetall(name))  # Our clients decode nothing.
+    return {field.decode(): int(number) for field, number in found.items()}

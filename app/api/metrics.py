@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import generate_latest
 from redis import RedisError
 
-from app.api.measures import BUCKETS_SECONDS, HASH
+from app.api.measures import BUCKETS_SECONDS, HASH, numbers_in
 from app.api.routing import Reply, Request, route
 from app.db import connection
 from app.domain.names import EvaluationStatus
@@ -59,9 +59,8 @@ class _Collector:
 
 def _of_redis() -> Iterator[Metric]:
     redis = client()
-    http = {field.decode(): int(number) for field, number in redis.hgetall(HASH).items()}
-    counts = {field.decode(): int(number) for field, number in redis.hgetall(COUNTS).items()}
-    yield from http_metrics(http)
+    counts = numbers_in(redis, COUNTS)
+    yield from http_metrics(numbers_in(redis, HASH))
     yield GaugeMetricFamily(
         "florin_queue_depth", "Events that wait to be processed.", value=int(redis.get(DEPTH_KEY) or 0)
     )
@@ -146,5 +145,5 @@ def _of_database() -> Iterator[Metric]:
 def metrics(request: Request) -> Reply:
     """Return the metrics of the whole installation."""
     registry = CollectorRegistry()
-    registry.register(_Collector())  # type: ignore[arg-type]
+    registry.register(_Collector())
     return Reply(200, text=generate_latest(registry).decode(), content_type=CONTENT_TYPE)

@@ -12,7 +12,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -145,7 +145,7 @@ def write(batch: Sequence[Noted], after: datetime) -> datetime:
             after = max(after + MICROSECOND, now - timedelta(seconds=here - each.finished))
             rows.append(_row(each, after, (entropy + index) % (1 << 40)))
         request_logs.insert(c, rows)
-        counts: dict[tuple[UUID, object], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0])
+        counts: dict[tuple[UUID, date], list[float]] = defaultdict(lambda: [0, 0, 0.0, 0])
         keys: dict[UUID, set[UUID]] = defaultdict(set)
         for each, row in zip(batch, rows, strict=True):
             sums = counts[each.organization_id, row.created_at.date()]
