@@ -1,7 +1,6 @@
 """The senders of the shop's orders, and what they were told: each is repeated until it has a definite answer.
 
-An answer is definite when the system says that it did the operation (2xx) or will not do it (4xx but 429).
-Whatever else happens, time-outs and closed connections among it, the same request goes out once more.
+What a definite answer is, and how the work is spread over the time: app/cli/chaos_lanes.
 """
 
 import threading
@@ -11,12 +10,11 @@ from typing import Any
 
 import urllib3
 
+from app.cli import chaos_lanes
 from app.cli.chaos_shop import Order
-from app.domain.json import dumps, loads
+from app.domain.json import dumps
 
 LANES = 3
-REQUEST_SECONDS = 12.0
-PAUSE_SECONDS = 0.1
 REPEAT_EACH = 10  # Every tenth answered order is sent once more on purpose.
 
 
@@ -35,27 +33,16 @@ class Orders:
 
     def start(self, work: list[list[Order]], stop_at: float) -> list[threading.Thread]:
         """Start sending; nobody tries any longer after `stop_at`."""
-        begin = time.time()
-        lanes = [
-            threading.Thread(target=self._lane, args=(work, lane, begin, stop_at), daemon=True)
-            for lane in range(LANES)
-        ]
-        for lane in lanes:
-            lane.start()
-        return lanes
 
-    def _lane(self, work: list[list[Order]], lane: int, begin: float, stop_at: float) -> None:
-        pool = urllib3.PoolManager(timeout=REQUEST_SECONDS, retries=False)
-        for index in range(lane, len(work), LANES):
-            pause = begin + index * self.seconds / len(work) - time.time()
-            if pause > 0:
-                time.sleep(pause)
-            for order in work[index]:
+        def send(pool: urllib3.PoolManager, number: int, orders: list[Order]) -> None:
+            for order in orders:
                 # What follows an order that was refused has nothing to work on.
                 if not self._settle(pool, order, stop_at):
                     break
-            if index % REPEAT_EACH == 0:
-                self._again(pool, work[index][0], stop_at)
+            if number % REPEAT_EACH == 0:
+                self._again(pool, orders[0], stop_at)
+
+        return chaos_lanes.start(LANES, work, self.seconds, send)
 
     def _settle(self, pool: urllib3.PoolManager, order: Order, stop_at: float) -> bool:
         """Send an order until it is answered; True where it was done."""
@@ -87,19 +74,13 @@ class Orders:
 
     def _ask(self, pool: urllib3.PoolManager, order: Order, stop_at: float) -> tuple[int, Any] | None:
         path = order.path.format(id=self.ids[order.reverses]) if order.reverses else order.path
-        is_file = isinstance(order.body, str)
-        headers = {
-            "Authorization": f"Bearer {self.key}",
-            "Content-Type": "application/x-ndjson" if is_file else "application/json",
-        }
-        body = order.body if isinstance(order.body, str) else dumps(order.body)
+        body, content_type = dumps(order.body), chaos_lanes.JSON
+        if isinstance(order.body, str):
+            body, content_type = order.body, "application/x-ndjson"
         while time.time() < stop_at:
-            try:
-                answer = pool.request("POST", self.url + path, body=body, headers=headers)
-                if answer.status != 429 and answer.status < 500:
-                    return answer.status, loads(answer.data)
-            except urllib3.exceptions.HTTPError:
-                pass
+            told = chaos_lanes.post(pool, self.url + path, self.key, body, content_type)
+            if told is not None:
+                return told
             self.repeats += 1
-            time.sleep(PAUSE_SECONDS)
+            chaos_lanes.rest()
         return None

@@ -13,14 +13,13 @@ from typing import Any
 
 import urllib3
 
-from app.domain.json import dumps, loads
+from app.cli import chaos_lanes
+from app.domain.json import dumps
 
 PEOPLE = 120
 LANES = 6
 BATCH_MAX = 40
 REPEATED_SHARE = 0.1  # Of the requests, each sent a second time some moments later.
-REQUEST_SECONDS = 12.0
-PAUSE_SECONDS = 0.1
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 Event = dict[str, Any]
@@ -102,23 +101,12 @@ class Traffic:
 
     def start(self, work: list[list[Event]], stop_at: float) -> list[threading.Thread]:
         """Start sending, spread over the time; nobody tries any longer after `stop_at`."""
-        begin = time.time()
-        lanes = [
-            threading.Thread(target=self._lane, args=(work, lane, begin, stop_at), daemon=True)
-            for lane in range(LANES)
-        ]
-        for lane in lanes:
-            lane.start()
-        return lanes
 
-    def _lane(self, work: list[list[Event]], lane: int, begin: float, stop_at: float) -> None:
-        pool = urllib3.PoolManager(timeout=REQUEST_SECONDS, retries=False)
-        for index in range(lane, len(work), LANES):
-            pause = begin + index * self.seconds / len(work) - time.time()
-            if pause > 0:
-                time.sleep(pause)
-            while not self._deliver(pool, work[index]) and time.time() < stop_at:
-                time.sleep(PAUSE_SECONDS)
+        def send(pool: urllib3.PoolManager, number: int, part: list[Event]) -> None:
+            while not self._deliver(pool, part) and time.time() < stop_at:
+                chaos_lanes.rest()
+
+        return chaos_lanes.start(LANES, work, self.seconds, send)
 
     def _deliver(self, pool: urllib3.PoolManager, part: list[Event]) -> bool:
         """Send one request; True when there is nothing left to try."""
@@ -126,18 +114,13 @@ class Traffic:
         for event in part:
             self.sent_at.setdefault(event["idempotency_key"], now)
         path, body = ("/v1/events", part[0]) if len(part) == 1 else ("/v1/events/batch", {"events": part})
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        try:
-            answer = pool.request("POST", self.url + path, body=dumps(body), headers=headers)
-        except urllib3.exceptions.HTTPError:
+        answer = chaos_lanes.post(pool, self.url + path, self.key, dumps(body))
+        if answer is None:
             self.repeats += 1
             return False
-        if answer.status == 429 or answer.status >= 500:
-            self.repeats += 1
-            return False
-        told = loads(answer.data)
-        if answer.status != 202:
-            self.refused.append(f"{answer.status}: {told}")
+        status, told = answer
+        if status != 202:
+            self.refused.append(f"{status}: {told}")
             return True
         results = [told] if len(part) == 1 else told["results"]
         with self._lock:
