@@ -98,16 +98,12 @@ def test_places_count_from_nought_to_the_last() -> None:
     data = {"l": ["a", "b"], "m": {"x": 1, "7": 2}, "n": None, "s": "ab"}
     assert [evaluate(f"event.l[{i}]", **data) for i in (0, 1)] == ["a", "b"]
     assert [evaluate(f"event.l[{i}]", **data) for i in (-1, 2)] == [ErrorKind.MISSING] * 2
-    assert evaluate("event.l['0']", **data) is ErrorKind.TYPE
-    assert evaluate("event.m['y']", **data) is ErrorKind.MISSING
-    assert evaluate("event.n['y']", **data) is ErrorKind.MISSING
-    assert evaluate("event.n[0]", **data) is ErrorKind.MISSING
-    assert evaluate("event.s[0]", **data) is ErrorKind.TYPE
-    assert evaluate("has(event.n.y)", **data) is ErrorKind.MISSING
-    assert evaluate("has(event.s.y)", **data) is ErrorKind.TYPE
-    assert evaluate("event.n.y", **data) is ErrorKind.MISSING
-    assert evaluate("event.s.y", **data) is ErrorKind.TYPE
-    assert evaluate("event.n.all(i, true)", **data) is ErrorKind.MISSING
-    assert evaluate("event.s.all(i, true)", **data) is ErrorKind.TYPE
-    assert evaluate("{event.s: 1, 'ab': 2}", **data) is ErrorKind.VALUE
-    assert evaluate("{event.l: 1}", **data) is ErrorKind.TYPE
+    refused = {
+        "event.l['0']": ErrorKind.TYPE, "event.s[0]": ErrorKind.TYPE, "event.m['y']": ErrorKind.MISSING,
+        "event.n['y']": ErrorKind.MISSING, "event.n[0]": ErrorKind.MISSING,
+        "has(event.n.y)": ErrorKind.MISSING, "has(event.s.y)": ErrorKind.TYPE,
+        "event.n.y": ErrorKind.MISSING, "event.s.y": ErrorKind.TYPE,
+        "event.n.all(i, true)": ErrorKind.MISSING, "event.s.all(i, true)": ErrorKind.TYPE,
+        "{event.s: 1, 'ab': 2}": ErrorKind.VALUE, "{event.l: 1}": ErrorKind.TYPE,
+    }
+    assert {text: evaluate(text, **data) for text in refused} == refused
