@@ -6,8 +6,15 @@ from typing import Any
 from pydantic import ValidationError as PydanticError
 from pydantic_core import ErrorDetails
 
-from app.api.fields import AMOUNT_FAULT, QUANTITY_FAULT, STRUCTURE_FAULT
-from app.domain.errors import DomainError, InvalidAmount, InvalidQuantity, InvalidRequest, ValidationError
+from app.api.fields import AMOUNT_FAULT, QUANTITY_FAULT, SCALE_FAULT, STRUCTURE_FAULT
+from app.domain.errors import (
+    DomainError,
+    InvalidAmount,
+    InvalidQuantity,
+    InvalidRequest,
+    InvalidScale,
+    ValidationError,
+)
 
 DETAILS_MAX = 100  # A hostile body must not make its answer larger than itself.
 FIELD_NAME_LENGTH_MAX = 120
@@ -20,6 +27,8 @@ def body_error(error: PydanticError, data: Any) -> DomainError:
     details = _details(found, data)
     if kinds == {AMOUNT_FAULT}:
         return InvalidAmount(details=details)
+    if kinds == {SCALE_FAULT}:
+        return InvalidScale(details=details)
     if kinds == {QUANTITY_FAULT}:
         return InvalidQuantity(details=details)
     if STRUCTURE_FAULT in kinds:

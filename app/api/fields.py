@@ -23,11 +23,19 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from app.domain.amounts import COUNTER_DIGITS_MAX, AmountError, parse_amount, parse_decimal
+from app.domain.amounts import (
+    COUNTER_DIGITS_MAX,
+    AmountError,
+    ScaleError,
+    parse_amount,
+    parse_decimal,
+    significant_digits,
+)
 from app.domain.durations import DurationError, parse_duration
 from app.domain.instants import InstantError, parse_instant
 
 AMOUNT_PATTERN = r"^(?=[^1-9]*[1-9])\+?0*[0-9]{1,20}(\.[0-9]{1,18}0*)?$"
+BOUND_PATTERN = r"^[+-]?[0-9]{1,60}(\.[0-9]{1,60})?$"
 COUNTER_PATTERN = r"^[+-]?[0-9]{1,34}(\.[0-9]{1,34})?$"
 REFERENCE_PATTERN = r"^[A-Za-z0-9._:@-]{1,255}$"
 INSTANT_PATTERN = r"^(19|2[0-9])[0-9]{2}-"  # From YEAR_MIN to YEAR_MAX.
@@ -42,6 +50,7 @@ ATTRIBUTE_BYTES_MAX = 4096
 
 # The kinds of fault that have an error code of their own; app/api/faults.py reads them.
 AMOUNT_FAULT = "invalid_amount"
+SCALE_FAULT = "invalid_scale"
 QUANTITY_FAULT = "invalid_quantity"
 STRUCTURE_FAULT = "invalid_request"
 
@@ -89,6 +98,22 @@ def _parse_amount(value: Any) -> Decimal:
         raise fault(str(error), AMOUNT_FAULT) from None
 
 
+def _parse_adjustment(value: Any) -> Decimal:
+    """Read an amount of an adjustment, where too many decimals have a code of their own (decision A5)."""
+    try:
+        return parse_amount(value) if isinstance(value, str) else _parse_amount(value)
+    except AmountError as error:
+        raise fault(str(error), SCALE_FAULT if isinstance(error, ScaleError) else AMOUNT_FAULT) from None
+
+
+def _parse_bound(value: Any) -> Decimal:
+    """Read a number that amounts are compared with; it need not be one itself."""
+    try:
+        return parse_decimal(_text_of(value))
+    except AmountError as error:
+        raise fault(str(error)) from None
+
+
 def _parse_counter(value: Any) -> Decimal:
     if not isinstance(value, str):
         raise fault('must be a string that holds a decimal, such as "12.5"')
@@ -96,8 +121,7 @@ def _parse_counter(value: Any) -> Decimal:
         number = parse_decimal(value)
     except AmountError as error:
         raise fault(str(error)) from None
-    digits = len(number.normalize().as_tuple().digits)
-    if digits > COUNTER_DIGITS_MAX or number.adjusted() >= COUNTER_DIGITS_MAX:
+    if significant_digits(number) > COUNTER_DIGITS_MAX or number.adjusted() >= COUNTER_DIGITS_MAX:
         raise fault(f"must not have more than {COUNTER_DIGITS_MAX} significant digits")
     return number
 
@@ -122,6 +146,13 @@ def _parse_integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise fault("must be an integer")
     return value
+
+
+def _parse_quantity(value: Any) -> int:
+    try:
+        return _parse_integer(value)
+    except PydanticCustomError:
+        raise fault("must be a positive integer", QUANTITY_FAULT) from None
 
 
 def _refuse_control(value: str) -> str:
@@ -173,10 +204,13 @@ Instant = Annotated[
     datetime, PlainValidator(_parse_instant),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": INSTANT_PATTERN}),
 ]
-Amount = Annotated[
-    Decimal, PlainValidator(_parse_amount),
-    WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN, "examples": ["100.00"],
-                    "description": "A positive decimal in plain notation."}),
+_AMOUNT = WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN, "examples": ["100.00"],
+                          "description": "A positive decimal in plain notation."})
+Amount = Annotated[Decimal, PlainValidator(_parse_amount), _AMOUNT]
+AdjustmentAmount = Annotated[Decimal, PlainValidator(_parse_adjustment), _AMOUNT]
+AmountBound = Annotated[
+    Decimal, PlainValidator(_parse_bound),
+    WithJsonSchema({"type": "string", "pattern": BOUND_PATTERN, "examples": ["-12.5"]}),
 ]
 CounterValue = Annotated[
     Decimal, PlainValidator(_parse_counter),
@@ -194,7 +228,7 @@ DurationOrEmpty = Annotated[
 ]
 # The flows refuse what is below one, with a code of its own: invalid_quantity.
 Quantity = Annotated[
-    int, PlainValidator(_parse_integer), WithJsonSchema({"type": "integer", "minimum": 1})
+    int, PlainValidator(_parse_quantity), WithJsonSchema({"type": "integer", "minimum": 1})
 ]
 Integer = Annotated[int, PlainValidator(_parse_integer), WithJsonSchema({"type": "integer"})]
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.api.balance_lists import total
 from app.api.models import groups as models
 from app.api.pages import listing
 from app.api.render import present
@@ -70,7 +71,7 @@ def get_group(request: Request) -> Reply:
             raise NotFound("Group not found")
         found = owner_balances.of_owner(c, request.organization_id, row["id"], read_clock(c))
     balances = {
-        str(each.asset_id): format_amount(each.available + each.held + each.deferred, each.scale)
+        str(each.asset_id): format_amount(total(each), each.scale)
         for each in found
     }
     return Reply(200, {**group_view(row), "balances": balances})

@@ -62,6 +62,11 @@ def add_to_counter(value: Decimal, step: Decimal) -> Decimal:
         raise AmountError(f"a counter keeps {COUNTER_DIGITS_MAX} significant digits") from None
 
 
+def significant_digits(value: Decimal) -> int:
+    """Count the digits that a number needs; zeros at its ends do not count."""
+    return len("".join(map(str, value.as_tuple().digits)).strip("0")) or 1
+
+
 def fits_scale(value: Decimal, scale: int) -> bool:
     """Say whether `value` needs no more than `scale` decimal places; trailing zeros do not count."""
     if value.same_quantum(_QUANTA[scale]):

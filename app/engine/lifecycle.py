@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from app.domain.amounts import ZERO, format_plain
+from app.domain.amounts import EXACT, ZERO, format_plain
 from app.domain.names import StateOperation, StateType
 from app.domain.tiers import DowngradeMode, Level, Lifecycle, RetentionMode, Rollover, Tier, TierReason
 from app.engine.state import Counter, StateChange
@@ -300,7 +300,7 @@ def _rest(lifecycle: Lifecycle, level: Level | None, key: str, value: Decimal) -
             return ZERO
         case Rollover.EXCESS:
             threshold = level.threshold(key) if level else None
-            return ZERO if threshold is None else max(ZERO, value - threshold)
+            return ZERO if threshold is None else max(ZERO, EXACT.subtract(value, threshold))
 
 
 def counts(lifecycle: Lifecycle, counters: Mapping[str, Counter]) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.domain.amounts import EXACT
 from app.domain.events import Event
 from app.domain.instants import format_instant, parse_instant
 from app.domain.names import OwnerType
@@ -57,9 +58,9 @@ def _balances(owner: Owner, world: World, ruleset: Ruleset) -> dict[str, Any]:
         for lot in account.lots or ():
             if lot.is_due(world.now):
                 if lot.bucket == "AVAILABLE":
-                    available -= lot.remaining
+                    available = EXACT.subtract(available, lot.remaining)
                 else:
-                    deferred -= lot.remaining
+                    deferred = EXACT.subtract(deferred, lot.remaining)
         balances[asset.symbol] = {"available": available, "held": account.held, "deferred": deferred}
     return balances
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from app.domain.amounts import ZERO, format_amount
+from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.assets import Asset
 from app.domain.ids import TimeOrdered
 from app.domain.names import Bucket, EntryType, OwnerType, WebhookType
@@ -74,7 +74,7 @@ def _change(entry: Entry, account: Account) -> tuple[Bucket, Any] | None:
         return own[0].bucket, own[0].amount
     sums: dict[Bucket, Any] = {}
     for posting in own:
-        sums[posting.bucket] = sums.get(posting.bucket, ZERO) + posting.amount
+        sums[posting.bucket] = EXACT.add(sums.get(posting.bucket, ZERO), posting.amount)
     if not sums:
         return None
     arrived = [(bucket, amount) for bucket, amount in sums.items() if amount > 0]
@@ -83,9 +83,16 @@ def _change(entry: Entry, account: Account) -> tuple[Bucket, Any] | None:
     if len(sums) == 1:
         return next(iter(sums.items()))
     if arrived:
-        return arrived[0][0], sum((amount for _, amount in arrived), ZERO)
+        return arrived[0][0], _sum(amount for _, amount in arrived)
     largest = min(sums.items(), key=lambda item: item[1])
-    return largest[0], sum(sums.values(), ZERO)
+    return largest[0], _sum(sums.values())
+
+
+def _sum(amounts: Iterable[Any]) -> Any:
+    total = ZERO
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
 
 
 def _data(
@@ -96,7 +103,7 @@ def _data(
     data: dict[str, Any] = {
         owner: str(account.owner_id), "program_id": _text(entry.program_id), "asset_id": _text(asset.id),
         "asset_symbol": asset.symbol, "bucket": str(change[0]),
-        "amount": format_amount(abs(change[1]), scale),
+        "amount": format_amount(change[1].copy_abs(), scale),
         "balance": {
             "available": format_amount(account.available, scale), "held": format_amount(account.held, scale),
             "deferred": format_amount(account.deferred, scale),

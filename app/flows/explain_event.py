@@ -9,7 +9,7 @@ from uuid import UUID
 from app.book import journal
 from app.book.journal import JournalFilter
 from app.db import Connection, connection
-from app.domain.amounts import format_amount
+from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.errors import NotFound
 from app.domain.events import Event
 from app.domain.names import EntryType, EventErrorCode, EventStatus, EventType
@@ -112,4 +112,8 @@ def _unfitting_entries(
 
 
 def _moved(entry: dict[str, Any]) -> Decimal:
-    return sum((each["amount"] for each in entry["postings"] if each["amount"] > 0), Decimal(0))
+    moved = ZERO
+    for each in entry["postings"]:
+        if each["amount"] > 0:
+            moved = EXACT.add(moved, each["amount"])
+    return moved

@@ -99,7 +99,10 @@ def _refuse_closed(desk: Desk, participant_id: UUID) -> None:
 
 def _refuse_unit(row: Mapping[str, Any], wanted: Reversal) -> None:
     if wanted.amount is not None and wanted.quantity is not None:
-        raise InvalidRequest("amount and quantity exclude each other")
+        raise InvalidRequest(
+            "amount and quantity exclude each other",
+            dict.fromkeys(("amount", "quantity"), "only one of amount and quantity"),
+        )
     if row["quantity"] is None and wanted.quantity is not None:
         raise InvalidRequest("This redemption is reversed by amount", {"quantity": "not for this redemption"})
     if row["quantity"] is not None and wanted.amount is not None:

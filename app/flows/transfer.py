@@ -9,7 +9,7 @@ from uuid import UUID
 from app.db import Connection, pipelined
 from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.assets import Asset
-from app.domain.errors import InvalidRequest, NotFound, RecipientNotFound, SelfTransfer
+from app.domain.errors import InvalidAmount, InvalidRequest, NotFound, RecipientNotFound, SelfTransfer
 from app.domain.names import OwnerType, WebhookType
 from app.engine.state import Owner
 from app.flows.idempotency import Outcome, once
@@ -49,8 +49,7 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
     _refuse_doubles(wanted.source, [party for party, _ in wanted.recipients])
     with pipelined() as c:
         asset = look_up(c, call).asset
-        for _, amount in wanted.recipients:
-            check_amount(asset, amount)
+        _check_amounts(asset, [amount for _, amount in wanted.recipients])
         parties = [wanted.source, *(party for party, _ in wanted.recipients)]
         owners = _resolve(c, call.organization_id, parties)
         source = owners[0]
@@ -63,6 +62,19 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
         )
 
 
+def _check_amounts(asset: Asset, amounts: Sequence[Decimal]) -> None:
+    """Raise InvalidAmount that names every amount at fault."""
+    faults: dict[str, str] = {}
+    for place, amount in enumerate(amounts):
+        try:
+            check_amount(asset, amount, field=f"recipients[{place}].amount")
+        except InvalidAmount as refused:
+            message = refused.message
+            faults |= refused.details
+    if faults:
+        raise InvalidAmount(message, faults)
+
+
 def _transfer(
     c: Connection, call: Call, wanted: Transfer, asset: Asset, source: Owner,
     found: Sequence[Owner | None],
@@ -73,9 +85,11 @@ def _transfer(
     desk = open_desk(c, call, parties, first_lots=FIRST_LOTS, asset=asset)
     for party in parties:
         desk.refuse_inactive(party)
-    for place, one in enumerate(found):
-        if one is None or not _belongs(desk, one):
-            raise RecipientNotFound(details={f"recipients[{place}]": "is unknown or not enrolled"})
+    strangers = [place for place, one in enumerate(found) if one is None or not _belongs(desk, one)]
+    if strangers:
+        raise RecipientNotFound(
+            details={f"recipients[{place}]": "is unknown or not enrolled" for place in strangers}
+        )
     amounts = [amount for _, amount in wanted.recipients]
     plan = desk.plan(lambda: plan_transfer(
         desk.account(source.id),
@@ -92,10 +106,13 @@ def _transfer(
 
 def _refuse_doubles(source: Hashable, recipients: Sequence[Hashable]) -> None:
     """Raise InvalidRequest for a recipient named twice, SelfTransfer for the source among them."""
-    if len(set(recipients)) < len(recipients):
-        raise InvalidRequest("A recipient is named twice", {"recipients": "names a recipient twice"})
+    again = [place for place, one in enumerate(recipients) if one in recipients[:place]]
+    if again:
+        raise InvalidRequest(
+            "A recipient is named twice", {f"recipients[{place}]": "is named twice" for place in again}
+        )
     if source in recipients:
-        raise SelfTransfer()
+        raise SelfTransfer(details={f"recipients[{recipients.index(source)}]": "is the source"})
 
 
 def _resolve(c: Connection, organization_id: UUID, parties: Sequence[Party]) -> list[Owner | None]:

@@ -20,15 +20,20 @@ def check_asset(asset: Asset) -> None:
         raise AssetArchived
 
 
-def check_amount(asset: Asset, amount: Decimal, *, adjust: bool = False) -> None:
-    """Raise InvalidAmount or, for an adjustment with too many decimals, InvalidScale (decision A5)."""
+def check_amount(asset: Asset, amount: Decimal, *, adjust: bool = False, field: str = "amount") -> None:
+    """Raise InvalidAmount or, for an adjustment with too many decimals, InvalidScale (decision A5).
+
+    `field` is what the caller called the amount.
+    """
     if amount <= 0:
-        raise InvalidAmount
+        raise InvalidAmount(details={field: "must be greater than zero"})
     if not fits_scale(amount, asset.scale):
-        message = f"Amount must not have more than {asset.scale} decimal places"
-        raise InvalidScale(message) if adjust else InvalidAmount(message)
+        wrong = f"must not have more than {asset.scale} decimal places"
+        kind = InvalidScale if adjust else InvalidAmount
+        raise kind(f"Amount {wrong}", {field: wrong})
     if is_vast(amount):
-        raise InvalidAmount(f"Amount must not have more than {INTEGER_DIGITS_MAX} digits before the point")
+        wrong = f"must not have more than {INTEGER_DIGITS_MAX} digits before the point"
+        raise InvalidAmount(f"Amount {wrong}", {field: wrong})
 
 
 def check_capacity(balance: Decimal) -> None:

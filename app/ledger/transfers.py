@@ -66,7 +66,7 @@ def _check(source: Account, recipients: Sequence[tuple[Account, Decimal]], asset
         seen.add(account.owner_id)
         whole = EXACT.add(whole, amount)
     if len(recipients) > 1:
-        check_amount(asset, whole)
+        check_amount(asset, whole, field="recipients")
     check_asset(asset)
     check_limit(asset, whole)
     return whole

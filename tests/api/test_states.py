@@ -89,6 +89,15 @@ def test_counters_are_set_read_and_removed(api: Caller, host: Host) -> None:
     error_of(api.get(f"{path}/monthly"), 404, "not_found")
 
 
+@pytest.mark.parametrize("value", ["1." + "2" * 33, "-0." + "7" * 34, "1" * 34, "5" + "0" * 33])
+def test_a_counter_keeps_34_significant_digits_and_refuses_one_more(api: Caller, value: str) -> None:
+    path = f"/v1/participants/{api.participant('ann')}/state/counters/k"
+    assert api.put(path, {"value": value}).json["value"] == value
+    more = value + ("1" if "." in value else ".1")
+    error_of(api.put(path, {"value": more}), 400, "validation_error")
+    assert api.get(path).json["value"] == value
+
+
 @HOSTS
 @pytest.mark.parametrize("body", [
     {}, {"value": 5}, {"value": ""}, {"value": "1e5"}, {"value": "x"}, {"value": "1" * 35},

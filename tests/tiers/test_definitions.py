@@ -97,6 +97,9 @@ def test_a_lifecycle_stays_unless_it_is_given_and_goes_with_braces(api: Caller) 
     ({"levels": [{"key": "s", "rank": 1, "qualification": {"criteria": [
         {"counter": "n", "operator": ">=", "threshold": "1"}]}}]},
      "levels[0].qualification.criteria[0].threshold"),
+    ({"levels": [{"key": "s", "rank": 1, "qualification": {"criteria": [
+        {"counter": "n", "operator": ">=", "threshold": 10**34 + 1}]}}]},
+     "levels[0].qualification.criteria[0].threshold"),
     ({"lifecycle": {"retention": {"mode": "ACTIVITY_REFRESH"}}}, "lifecycle.retention.duration"),
     ({"lifecycle": {"retention": {"mode": "PERIOD_BASED", "duration": "90d"}}},
      "lifecycle.retention.duration"),

@@ -45,9 +45,17 @@ def test_an_amount_based_reward_has_a_minimum(store: Store) -> None:
     assert store.take(reward, amount="5.00").json["amount"] == "5.00"
 
 
-@pytest.mark.parametrize("quantity", [0, -1])
-def test_units_are_positive_whole_numbers(store: Store, quantity: int) -> None:
-    error_of(store.take(store.reward(), quantity=quantity), 400, "invalid_quantity")
+@pytest.mark.parametrize("quantity", [0, -1, 1.5, "1", True, 1_000_001, 10**40])
+def test_units_are_positive_whole_numbers(store: Store, quantity: Any) -> None:
+    reward = store.reward()
+    refused = error_of(store.take(reward, quantity=quantity), 400, "invalid_quantity")
+    assert list(refused) == ["quantity"]
+    sold = store.take(reward, quantity=1.0).json  # JSON knows one kind of number.
+    assert sold["quantity"] == 1
+    if quantity not in (1_000_001, 10**40):
+        refused = error_of(store.give_back(sold["id"], quantity=quantity), 400, "invalid_quantity")
+        assert list(refused) == ["quantity"]
+    assert store.get(reward)["redeemed_count"] == 1
 
 
 def test_the_unit_of_the_other_type_is_refused(store: Store) -> None:

@@ -61,6 +61,26 @@ def test_a_refused_transfer_moves_nothing(
     assert (store.balance(), store.balance(bob)) == ("100.00", "0.01")
 
 
+def test_every_recipient_at_fault_is_named(store: Store) -> None:
+    bob = store.customer("bob", "0.01")
+    good = {"external_id": "bob", "amount": "1"}
+    for recipients, status, code, named in (
+        ([{**good, "amount": "0.001"}, {"external_id": "x", "amount": "2"}, {**good, "amount": "1.999"}],
+         400, "invalid_request", ["recipients[2]"]),
+        ([{**good, "amount": "0.001"}, {"external_id": "x", "amount": "1.999"}], 400, "invalid_amount",
+         ["recipients[0].amount", "recipients[1].amount"]),
+        ([{"external_id": "x", "amount": "1"}, good, {"group_id": ABSENT, "amount": "1"}], 422,
+         "recipient_not_found", ["recipients[0]", "recipients[2]"]),
+        ([good, {"participant_id": bob, "amount": "1"}], 400, "invalid_request", ["recipients[1]"]),
+        ([good, {"participant_id": store.person, "amount": "1"}], 400, "self_transfer", ["recipients[1]"]),
+        ([good, {"external_id": "x", "amount": "9" * 20}], 422, "recipient_not_found", ["recipients[1]"]),
+        ([{**good, "amount": "9" * 20}, {"participant_id": store.customer("eve", "1"), "amount": "9" * 20}],
+         400, "invalid_amount", ["recipients"]),
+    ):
+        assert list(error_of(send(store, recipients), status, code)) == named
+    assert (store.balance(), store.balance(bob)) == ("100.00", "0.01")
+
+
 @pytest.mark.parametrize(("count", "status"), [(100, 201), (101, 400)])
 def test_a_transfer_has_up_to_a_hundred_recipients(store: Store, count: int, status: int) -> None:
     people = [store.api.participant(f"p{i}", program_id=store.program) for i in range(count)]

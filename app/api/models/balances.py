@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from app.api.fields import (
+    AdjustmentAmount,
     Amount,
     AmountText,
     Answer,
@@ -35,7 +36,7 @@ class Adjust(Body):
     program_id: Uuid
     asset_id: Uuid
     type: Literal["CREDIT", "DEBIT"]
-    amount: Amount
+    amount: AdjustmentAmount
     description: Reason
     bucket: SpendableBucket = "AVAILABLE"
     allow_negative: Annotated[StrictBool, Field(

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StrictStr, model_validator
 
 from app.api.fields import (
+    AmountBound,
     AmountText,
     Answer,
-    CounterValue,
     InstantText,
     Query,
     ReferenceId,
@@ -35,8 +35,8 @@ class JournalQuery(Paged, Window):
     group_id: Uuid | None = None
     external_id: Annotated[StrictStr | None, Field(max_length=255, description="A participant's.")] = None
     bucket: Bucket | None = None
-    min_amount: Annotated[CounterValue | None, Field(description="Compared with signed amounts.")] = None
-    max_amount: Annotated[CounterValue | None, Field(description="Compared with signed amounts.")] = None
+    min_amount: Annotated[AmountBound | None, Field(description="Compared with signed amounts.")] = None
+    max_amount: Annotated[AmountBound | None, Field(description="Compared with signed amounts.")] = None
     action_type: ActionType | None = None
     reference_id: ReferenceId | None = None
 

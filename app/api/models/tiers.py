@@ -29,7 +29,7 @@ from app.api.fields import (
     fault_at,
 )
 from app.api.pages import Cursor, Paged, list_of
-from app.domain.amounts import COUNTER_DIGITS_MAX
+from app.domain.amounts import COUNTER_DIGITS_MAX, significant_digits
 from app.domain.durations import parse_duration
 from app.domain.tiers import CRITERIA_MAX, EXTEND_MONTHS_MAX, GRACE_DAYS_MAX, QUALIFYING_MAX, RANK_MAX
 
@@ -48,7 +48,7 @@ def _threshold(value: Any) -> int | Decimal:
     """Keep a number as it was given: it is answered so."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise fault("must be a number")
-    if len(Decimal(value).normalize().as_tuple().digits) > COUNTER_DIGITS_MAX:
+    if significant_digits(Decimal(value)) > COUNTER_DIGITS_MAX:
         raise fault(f"must not have more than {COUNTER_DIGITS_MAX} significant digits")
     return value
 
