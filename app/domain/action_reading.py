@@ -98,7 +98,7 @@ class _Fields:
     def name(self, name: str) -> str:
         """Return a required tag, key or event name: up to 255 characters, no control characters."""
         value = self.text(name, a.NAME_LENGTH_MAX)
-        if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        if a.has_control(value):
             self.fault(name, "must not contain control characters")
         return value
 

@@ -4,6 +4,7 @@ What lives here: the types and their bounds. Reading them from JSON is app/domai
 their texts (expressions, templates, durations) is app/engine/compiled.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -222,6 +223,14 @@ TYPE_OF: Mapping[type[Action], ActionType] = {
 
 # A tuple made once: a union would be put together anew at every call, on the hot path.
 _BLOCKED_WHILE_INACTIVE = (Credit, Debit, Hold, Release, Forfeit, VoidHold, Counter)
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def has_control(text: str) -> bool:
+    """Say whether a text holds control characters, which tags, keys and event names must not."""
+    return _CONTROL.search(text) is not None
 
 
 def action_type(action: Action) -> ActionType:

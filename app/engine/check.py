@@ -81,7 +81,8 @@ def check_texts(proposal: Proposal, faults: Faults) -> None:
         for index, action in proposal.actions.items():
             compile_action(action, index, texts)
     for path, message in texts.faults.items():
-        faults.note(path, message)
+        kind = errors.InvalidAmount if path in texts.no_amounts else errors.ValidationError
+        faults.note(path, message, kind)
     if rule.active_from is not None and rule.active_to is not None and rule.active_from >= rule.active_to:
         if "active_to" in given:
             faults.note("active_to", "must be after active_from")

@@ -140,8 +140,7 @@ def compile_action(action: a.Action, index: int, texts: Texts) -> CompiledAction
     target = texts.target(f"{path}.target", action.target)
     match action:
         case a.Tag() | a.Untag():
-            tag = texts.text(f"{path}.tag", action.tag)
-            return CompiledTag(action, target, tag.lower() if isinstance(tag, str) else tag)
+            return CompiledTag(action, target, texts.tag(f"{path}.tag", action.tag))
         case a.Counter():
             if action.reset_after:
                 texts.duration(f"{path}.reset_after", action.reset_after)
@@ -151,7 +150,7 @@ def compile_action(action: a.Action, index: int, texts: Texts) -> CompiledAction
             )
         case a.SetAttribute():
             key = texts.text(f"{path}.key", action.key)
-            return CompiledAttribute(action, target, key, texts.text(f"{path}.value", action.value))
+            return CompiledAttribute(action, target, key, texts.attribute(f"{path}.value", action.value))
         case a.SetTier():
             return CompiledTier(action, target)
         case a.ScheduleEvent():

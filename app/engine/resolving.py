@@ -46,7 +46,7 @@ def name_of(text: Text, activation: Activation, what: str) -> str:
     if isinstance(text, str):
         return text
     shown = text_of(text, activation, a.NAME_LENGTH_MAX)
-    if not shown or any(ord(character) < 32 or ord(character) == 127 for character in shown):
+    if not shown or a.has_control(shown):
         raise _invalid(f"the {what} is empty or holds control characters")
     return shown
 

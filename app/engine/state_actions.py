@@ -34,6 +34,10 @@ def run(scope: Scope, action: CompiledState, owner: Owner) -> Recorded:
 
 def _tag(scope: Scope, action: CompiledTag, owner: Owner) -> Recorded:
     tag = name_of(action.tag, scope.variables, "tag").lower()
+    if len(tag) > a.NAME_LENGTH_MAX:
+        raise ActionFailed(
+            EventErrorCode.EXPRESSION_ERROR, f"the tag has more than {a.NAME_LENGTH_MAX} characters"
+        )
     adds = isinstance(action.action, a.Tag)
     if (tag in owner.tags) is adds:
         return {"tag": tag, "skipped": "unchanged"}

@@ -50,6 +50,7 @@ class Texts:
 
     def __init__(self, inspect: Inspect | None = None) -> None:
         self.faults: dict[str, str] = {}
+        self.no_amounts: set[str] = set()  # Paths of numbers that no asset can have as an amount.
         self.reads: list[Reads] = []
         self._inspect = inspect
 
@@ -59,6 +60,8 @@ class Texts:
             made = make()
         except (CelError, AmountError, DurationError, InstantError, TextFault) as error:
             self.faults[path] = str(error)
+            if isinstance(error, AmountError):
+                self.no_amounts.add(path)
             return None
         if isinstance(made, Program | Template):
             self.reads.append(made.reads)
@@ -83,6 +86,14 @@ class Texts:
     def text(self, path: str, text: str) -> Text:
         """A literal, with `{{ }}` parts or without."""
         return self.read(path, lambda: _literal(text)) or ""
+
+    def tag(self, path: str, text: str) -> Text:
+        """A tag in lower case, or a template whose text becomes so; some letters are longer then."""
+        return self.read(path, lambda: _tag(text)) or ""
+
+    def attribute(self, path: str, text: str) -> Text:
+        """An attribute's text; a literal is as long as it will be."""
+        return self.read(path, lambda: _attribute(text)) or ""
 
     def optional(self, path: str, text: str | None) -> Text | None:
         """A literal that may be absent."""
@@ -133,7 +144,7 @@ def _amount(text: str, *, signed: bool) -> Amount:
         return cel.compile(text, Kind.AMOUNT)
     if signed:
         if len(value.normalize(EXACT).as_tuple().digits) > COUNTER_DIGITS_MAX:
-            raise AmountError(f"must not have more than {COUNTER_DIGITS_MAX} significant digits")
+            raise TextFault(f"must not have more than {COUNTER_DIGITS_MAX} significant digits")
         return value
     if value < 0:
         raise AmountError("must not be negative")
@@ -173,6 +184,20 @@ def _identifier(text: str) -> Program:
 
 def _literal(text: str) -> Text:
     return cel.compile_template(text) if "{{" in text else text
+
+
+def _tag(text: str) -> Text:
+    tag = _literal(text)
+    if isinstance(tag, str) and len(tag := tag.lower()) > a.NAME_LENGTH_MAX:
+        raise TextFault(f"must have at most {a.NAME_LENGTH_MAX} characters in lower case")
+    return tag
+
+
+def _attribute(text: str) -> Text:
+    value = _literal(text)
+    if isinstance(value, str) and len(value.encode()) > a.ATTRIBUTE_BYTES_MAX:
+        raise TextFault(f"must not be longer than {a.ATTRIBUTE_BYTES_MAX} bytes")
+    return value
 
 
 def _typed_literal(text: str) -> Text | Program:

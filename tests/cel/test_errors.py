@@ -12,7 +12,7 @@ from app.engine.cel import (
     CelSourceError,
     CelSyntaxError,
     Kind,
-    compile,  # noqa: A004
+    compile,
 )
 
 WRONG: list[tuple[str, type[CelSourceError], str, int, int]] = [
@@ -25,8 +25,8 @@ WRONG: list[tuple[str, type[CelSourceError], str, int, int]] = [
     ('event.a.startswith("x")', CelCompileError, "unknown function `startswith`, did you mean", 1, 1),
     ("event.a = 1", CelSyntaxError, "a single `=` is not an operator; write `==` to compare", 1, 9),
     ("event.a & true", CelSyntaxError, "a single `&` is not an operator; write `&&`", 1, 9),
-    ("event.a >", CelSyntaxError, "unexpected the end of the expression", 1, 10),
-    ("", CelSyntaxError, "unexpected the end of the expression", 1, 1),
+    ("event.a >", CelSyntaxError, "unexpected end of the expression", 1, 10),
+    ("", CelSyntaxError, "unexpected end of the expression", 1, 1),
     ("(event.a", CelSyntaxError, "expected `)`, found the end of the expression", 1, 9),
     ("event.a\n  && event.b +* 2", CelSyntaxError, "unexpected `*`", 2, 15),
     ("event.a 'x'", CelSyntaxError, "unexpected `'x'`", 1, 9),

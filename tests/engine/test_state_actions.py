@@ -111,6 +111,16 @@ def test_tags_are_lower_case_and_repeating_changes_nothing(scene: Scene) -> None
     assert history(scene.happens({"type": "out"}).draft) == []
 
 
+@pytest.mark.parametrize(("tag", "ok"), [
+    ("İ" * 127, True), ("İ" * 128, False), ("T" * 255, True), ("", False), ("a\x85b", False),
+])
+def test_a_computed_tag_is_one_that_could_be_saved(scene: Scene, tag: str, ok: bool) -> None:
+    """In lower case, where some letters become two."""
+    scene.rule("true", {"type": "TAG", "tag": "{{ event.tag }}"})
+    decision = scene.happens({"tag": tag})
+    assert decision.error_code is (None if ok else EventErrorCode.EXPRESSION_ERROR)
+
+
 def test_attributes_take_templates(scene: Scene) -> None:
     scene.rule("true", {"type": "SET_ATTRIBUTE", "key": "last", "value": "{{ event.store }} #{{ event.n }}"})
     scene.happens({"store": "Main", "n": Decimal("7.0")})

@@ -116,9 +116,11 @@ def test_a_payload_is_bounded_in_depth_and_size() -> None:
 
 
 def test_names_hold_no_control_characters() -> None:
-    assert list(faults({"type": "TAG", "tag": "a\nb"}, {"type": "COUNTER", "key": "\x7f", "value": "1"})) == [
-        "actions[0].tag", "actions[1].key",
+    tag = {"type": "TAG", "tag": "a\nb"}
+    assert list(faults(tag, {"type": "COUNTER", "key": "\x7f", "value": "1"}, {**tag, "tag": "\x85"})) == [
+        "actions[0].tag", "actions[1].key", "actions[2].tag",
     ]
+    assert actions_from_json([{**tag, "tag": "\xa0"}])
 
 
 @pytest.mark.parametrize("kind", list(a.ActionType))

@@ -41,6 +41,13 @@ def test_a_sound_rule_passes() -> None:
     (credit(asset_id=STRANGE), "asset_id", errors.AssetNotLinked),
     (credit(asset_id=OLD), "asset_id", errors.AssetArchived),
     (credit("1.5"), "amount", errors.InvalidAmount),
+    (credit("-1"), "amount", errors.InvalidAmount),
+    (credit("1" * 21), "amount", errors.InvalidAmount),
+    (credit("0." + "1" * 19), "amount", errors.InvalidAmount),
+    ({"type": "COUNTER", "key": "n", "value": "1" * 35}, "value", errors.ValidationError),
+    ({"type": "TAG", "tag": "İ" * 128}, "tag", errors.ValidationError),
+    ({"type": "SET_ATTRIBUTE", "key": "k", "value": "v" * 4097}, "value", errors.ValidationError),
+    ({"type": "SET_ATTRIBUTE", "key": "k", "value": "é" * 2049}, "value", errors.ValidationError),
     (credit(reference_id="event.x"), "reference_id", errors.LotAssetRequired),
     (credit(expires_at="24h"), "expires_at", errors.LotAssetRequired),
     (credit(matures_at="24h"), "matures_at", errors.LotAssetRequired),
@@ -59,6 +66,17 @@ def test_an_action_that_cannot_work_is_refused_by_its_code(
     error = refusal(rule("true", action))
     assert type(error) is code
     assert list(error.details) == [f"actions[0].{path}"]
+
+
+@pytest.mark.parametrize("action", [
+    credit("1" * 20), credit("0"), credit("1.00"), credit("0." + "1" * 2, CASH),
+    {"type": "COUNTER", "key": "n", "value": "-" + "1" * 34},
+    {"type": "TAG", "tag": "İ" * 127}, {"type": "UNTAG", "tag": "T" * 255},
+    {"type": "SET_ATTRIBUTE", "key": "k" * 255, "value": "é" * 2048},
+    {"type": "SET_ATTRIBUTE", "key": "k", "value": "{{ event.a }}" + "v" * 5000},
+])
+def test_what_is_just_within_its_bounds_is_taken(action: dict[str, Any]) -> None:
+    assert refusal(rule("true", action)) is None
 
 
 def test_faults_of_several_kinds_are_one_validation_error_that_names_them_all() -> None:

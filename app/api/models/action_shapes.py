@@ -5,7 +5,7 @@ The checks themselves are in app/domain/action_reading; a test holds the two tog
 
 from typing import Any
 
-from app.api.fields import TEXT_PATTERN
+from app.api.fields import NAME_PATTERN, TEXT_PATTERN
 from app.domain.actions import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, TEXT_LENGTH_MAX
 
 _NULL = {"type": "null"}
@@ -19,7 +19,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-_NAME = _text(NAME_LENGTH_MAX, pattern=r"^[^\x00-\x1f\x7f]*$")
+_NAME = _text(NAME_LENGTH_MAX, pattern=NAME_PATTERN)
 _ASSET_ID = {"asset_id": {"type": "string", "format": "uuid"}}
 _TOLD = {"description": _or_null(_text(DESCRIPTION_LENGTH_MAX))}
 _OPTIONAL = _or_null(_text())
@@ -37,7 +37,7 @@ def _shape(types: tuple[str, ...], required: dict[str, Any], optional: dict[str,
 _MUCH = {**_ASSET_ID, "amount": _text()}
 
 # By type: the fields that must be there, and the bounds of those that may.
-ACTIONS = [
+ACTIONS: list[Any] = [
     _shape(("CREDIT",), _MUCH, {
         **_TOLD, "reference_id": _OPTIONAL, "expires_at": _OPTIONAL, "matures_at": _OPTIONAL,
     }),
@@ -66,14 +66,14 @@ def _target(kind: str, ids: tuple[str, ...]) -> list[dict[str, Any]]:
     ]
 
 
-TARGETS = [
+TARGETS: list[Any] = [
     {"properties": {"type": {"enum": ["RECIPIENT", "PROGRAM"]}}},
     *_target("PARTICIPANT", ("id", "external_id", "participant_id")),
     *_target("GROUP", ("id", "group_id")),
 ]
 
 # A budget's schedule is whole or absent.
-BUDGETS = [
+BUDGETS: list[Any] = [
     {"properties": {"schedule_type": _NULL, "cron_expression": _NULL, "interval": _NULL}},
     {"properties": {
         "schedule_type": {"const": "CRON"}, "cron_expression": {"type": "string"}, "interval": _NULL,
@@ -89,7 +89,7 @@ def not_both(first: str, second: str) -> dict[str, Any]:
 
 
 # Who an event is of: one of the two; and at most one of the recipient's.
-IDENTITIES = [
+IDENTITIES: list[Any] = [
     {"anyOf": [
         {"required": [given], "properties": {given: {"type": "string"}, other: _NULL}}
         for given, other in (("external_id", "participant_id"), ("participant_id", "external_id"))

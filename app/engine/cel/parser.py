@@ -77,8 +77,10 @@ class _Parser:
 
     def unexpected(self, wanted: str = "") -> CelSyntaxError:
         token = self.token
-        found = "the end of the expression" if token.kind == "end" else f"`{self._spelling(token)}`"
-        message = f"expected {wanted}, found {found}" if wanted else f"unexpected {found}"
+        ends = token.kind == "end"
+        found = "end of the expression" if ends else f"`{self._spelling(token)}`"
+        article = "the " if ends else ""
+        message = f"expected {wanted}, found {article}{found}" if wanted else f"unexpected {found}"
         return CelSyntaxError(message, self.text, token.start)
 
     def _spelling(self, token: Token) -> str:
