@@ -54,7 +54,7 @@ def _has_recipient(one: Submission) -> bool:
 def _insert(
     organization_id: UUID, submissions: list[Submission], ids: list[UUID], source: Source
 ) -> list[Accepted | DomainError]:
-    with db.transaction() as c:
+    with db.pipelined() as c:
         stored = events.insert_batch(c, organization_id, source.text, [
             {"n": place, "i": known.hex, "t": one.event_timestamp.isoformat()}
             for place, known, one in zip(source.places, ids, submissions, strict=True)

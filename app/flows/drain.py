@@ -10,6 +10,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -78,8 +79,12 @@ def account_numbers() -> AccountNumbers:
 
 
 def worker_name() -> str:
-    """Return the name of this thread's leases."""
-    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+    """Return the name of this thread's leases; a process that was forked has names of its own."""
+    return f"{_host()}:{os.getpid()}:{threading.get_ident()}"
+
+
+# Asked for with every batch, and as expensive as a statement.
+_host = lru_cache(maxsize=1)(socket.gethostname)
 
 
 def drain(partition: int, *, full: bool = False) -> bool:
@@ -127,7 +132,7 @@ class _Drain:
         Each statement sees what was committed before it, so the claim sees what the last holder committed.
         False where somebody else holds the partition, and goes on doing so for a moment.
         """
-        with self.c.pipeline():
+        with db.gathered(self.c):
             lock = leases.start_acquire(self.c, self.partition)
             lease = leases.start_left_behind(self.c, self.partition)
             claim = self.start_claim()

@@ -112,7 +112,7 @@ def _look_up(c: Connection, organization_id: UUID, submissions: list[Submission]
     person_ids = {s.participant_id for s in submissions} | {s.recipient_id for s in submissions}
     names = [name for name in external_ids if name is not None]
     ids = [one for one in person_ids if one is not None]
-    with c.pipeline():
+    with db.gathered(c):
         programs = acceptance.programs(c, organization_id, program_ids)
         named = acceptance.people_by_external_id(c, organization_id, names, program_ids) if names else None
         given = acceptance.people_by_id(c, organization_id, ids, program_ids) if ids else None

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 
 from app.book.accounts import AccountNumbers
-from app.db import Connection
+from app.db import Connection, pipelined_on
 from app.domain.events import Event
 from app.domain.ids import TimeOrdered
 from app.domain.names import EventErrorCode, EventStatus
@@ -92,22 +92,21 @@ def batch(
     for event in events:
         ruleset = plans.rulesets[event.program_id]
         wanted.add(event, ruleset, ruleset.candidates(event.event_data), needs.get(event.seq))
-    with c.pipeline():
-        with c.transaction():
-            # The mark must be there when the worker dies, not when the disk does.
-            c.execute("SET LOCAL synchronous_commit = off")
-            leases.mark(c, partition, lease)
-        with c.transaction():
-            gathered = gather(c, wanted)
-            _check_versions(gathered, plans)
-            decisions, left = _decide_all(c, events, plans, gathered, needs, numbers, ids)
-            record.write(c, gathered, decisions)
-            inbox.done(c, partition, [decision.event.position for decision in decisions])
-            tried = [d.event.owner_id for d in decisions if d.event.attempts]
-            if tried:
-                inbox.unblock(c, tried)
-            if not left:
-                leases.clear(c, partition)
+    with pipelined_on(c) as pipeline:
+        # The mark must be there when the worker dies, not when the disk does.
+        pipeline.tell(b"SET LOCAL synchronous_commit = off")
+        leases.mark(c, partition, lease)
+        pipeline.tell(b"COMMIT AND CHAIN")
+        gathered = gather(c, wanted)
+        _check_versions(gathered, plans)
+        decisions, left = _decide_all(c, events, plans, gathered, needs, numbers, ids)
+        record.write(c, gathered, decisions)
+        inbox.done(c, partition, [decision.event.position for decision in decisions])
+        tried = [d.event.owner_id for d in decisions if d.event.attempts]
+        if tried:
+            inbox.unblock(c, tried)
+        if not left:
+            leases.clear(c, partition)
     rule_counts.note(decisions)
     return left
 
