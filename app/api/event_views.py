@@ -30,7 +30,8 @@ def event_view(row: Mapping[str, Any]) -> dict[str, Any]:
     shown = present(row, required=_REQUIRED, optional=_OPTIONAL)
     shown |= {
         "received_at": row["created_at"], "created_at": row["created_at"], "processed_at": processed_at,
-        "updated_at": processed_at or row["created_at"], "status": status,
+        # A retried one waits again, and was decided before: its last change is never earlier than it was.
+        "updated_at": row["decided_at"] or row["created_at"], "status": status,
     }
     error = row["decision_error"] if decided else row["attempt_error"]
     if decided and row["error_code"] is not None:

@@ -25,7 +25,7 @@ from app.db import Connection, connection
 from app.domain import errors
 from app.domain.errors import DomainError
 from app.domain.events import EVENT_DATA_BYTES_MAX, Accepted, Submission
-from app.domain.ids import event_id
+from app.domain.ids import id_of_key
 from app.domain.instants import format_instant
 from app.domain.json import dumps
 from app.domain.names import EventStatus, EventType
@@ -116,9 +116,9 @@ def ingest_batch(request: Request) -> Reply:
     responses={200: Event}, errors=[errors.NotFound],
 )
 def get_event_by_key(request: Request) -> Reply:
-    """Return the event that was sent to a program under a key."""
+    """Return the event of a program under the key that it shows, the system's own events too."""
     query: EventByKeyQuery = request.query
-    return _one(request, event_id(query.program_id, query.idempotency_key), query.include_skipped)
+    return _one(request, id_of_key(query.program_id, query.idempotency_key), query.include_skipped)
 
 
 @route(

@@ -12,6 +12,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A namespace of its own for SYSTEM events, so that no client key can pre-empt one (decision C1).
 SYSTEM_EVENTS = UUID("5f0c54a4-6d0e-5c7e-9a51-3c2f0c1b7e11")
 
+SYSTEM_KEY_PREFIX = "system:"  # How the keys of SYSTEM events are shown; clients' keys never begin so.
+
 PARTITIONS = 64
 _UUID5_CLEAR = ~((0xF << 76) | (0b11 << 62))
 _UUID5_MARK = (5 << 76) | (0b10 << 62)
@@ -28,6 +30,13 @@ def event_id(program_id: UUID, idempotency_key: str) -> UUID:
 def system_event_id(program_id: UUID, key: str) -> UUID:
     """Return the id of a SYSTEM event, in a namespace that clients cannot reach."""
     return uuid5(uuid5(SYSTEM_EVENTS, program_id.hex), key)
+
+
+def id_of_key(program_id: UUID, shown_key: str) -> UUID:
+    """Return the id of the event that shows this key: a SYSTEM event's begins with `system:`."""
+    if shown_key.startswith(SYSTEM_KEY_PREFIX):
+        return system_event_id(program_id, shown_key.removeprefix(SYSTEM_KEY_PREFIX))
+    return event_id(program_id, shown_key)
 
 
 def partition_of(owner_id: UUID) -> int:

@@ -15,7 +15,14 @@ from app import db
 from app.db import Connection
 from app.domain import errors
 from app.domain.events import Accepted, Submission, SystemEvent, normalised
-from app.domain.ids import TimeOrdered, event_id, new_id, partition_of, system_event_id
+from app.domain.ids import (
+    SYSTEM_KEY_PREFIX,
+    TimeOrdered,
+    event_id,
+    new_id,
+    partition_of,
+    system_event_id,
+)
 from app.domain.instants import format_instant
 from app.domain.names import EventStatus, EventType, ProgramStatus, WebhookType
 from app.flows import backlog
@@ -295,7 +302,7 @@ def insert_system_events(c: Connection, made: list[SystemEvent], now: datetime) 
         owner = one.participant_id or one.group_id or one.program_id
         rows.append({
             "o": str(one.organization_id), "id": str(system_event_id(one.program_id, one.key)),
-            "p": str(one.program_id), "t": str(EventType.SYSTEM), "k": f"system:{one.key}"[:255],
+            "p": str(one.program_id), "t": str(EventType.SYSTEM), "k": f"{SYSTEM_KEY_PREFIX}{one.key}",
             "pa": str(one.participant_id) if one.participant_id else None,
             "gr": str(one.group_id) if one.group_id else None,
             "ts": format_instant(one.event_timestamp), "at": now.isoformat(), "d": one.event_data,

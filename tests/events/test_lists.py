@@ -17,6 +17,15 @@ def keys(scene: Scene, path: str = "/v1/events", **query: Any) -> list[str]:
     return [row["idempotency_key"] for row in walk(scene.api, path, **query)]
 
 
+def take_in_hand(event_id: str) -> None:
+    """Put an event into the hands of a worker."""
+    with db.connection() as c:
+        c.execute(
+            "UPDATE partition_leases l SET worker = 'w', from_position = e.seq, to_position = e.seq"
+            " FROM events e WHERE e.id = %s AND l.partition = e.partition", (event_id,),
+        )
+
+
 @pytest.fixture
 def full(scene: Scene) -> Scene:
     """Six events in five states: two completed, one failed, one received, one pending, one retried."""
@@ -70,6 +79,24 @@ def test_each_status_lists_what_shows_it(full: Scene, status: str, expected: lis
     assert {row["status"] for row in walk(full.api, "/v1/events", status=status)} <= {status}
 
 
+@pytest.mark.parametrize(("status", "retried"), [
+    ("COMPLETED", False), ("RECEIVED", False), ("PENDING", False), ("PROCESSING", False), ("FAILED", True),
+])
+def test_of_all_that_a_list_shows_only_failed_events_are_retried(
+    full: Scene, status: str, retried: bool
+) -> None:
+    if status == "PROCESSING":
+        take_in_hand(walk(full.api, "/v1/events", status="RECEIVED")[0]["id"])
+    rows = walk(full.api, "/v1/events", status=status)
+    assert rows
+    for row in rows:
+        answer = full.api.post(f"/v1/events/{row['id']}/retry")
+        if retried:
+            assert (answer.status_code, answer.json["status"]) == (200, "PENDING")
+        else:
+            assert error_of(answer, 409, "event_not_failed") == {"status": f"the event is {status}"}
+
+
 def test_many_rows_of_a_status_are_found_the_other_way(full: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {status: keys(full, status=status) for status in ("FAILED", "PENDING", "RECEIVED")}
     monkeypatch.setattr(event_lists, "FEW", 1)
@@ -78,11 +105,7 @@ def test_many_rows_of_a_status_are_found_the_other_way(full: Scene, monkeypatch:
 
 def test_an_event_in_a_workers_hands_is_processing(full: Scene) -> None:
     event = walk(full.api, "/v1/events", status="RECEIVED")[0]
-    with db.connection() as c:
-        c.execute(
-            "UPDATE partition_leases l SET worker = 'w', from_position = e.seq, to_position = e.seq"
-            " FROM events e WHERE e.id = %s AND l.partition = e.partition", (event["id"],),
-        )
+    take_in_hand(event["id"])
     assert keys(full, status="PROCESSING") == ["received"]
     assert keys(full, status="RECEIVED") == []
     assert full.event(event["id"])["status"] == "PROCESSING"

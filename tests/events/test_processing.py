@@ -56,6 +56,21 @@ def test_the_key_finds_the_same_event(scene: Scene) -> None:
     error_of(scene.api.get(f"/v1/events/{ABSENT}"), 404, "not_found")
 
 
+def test_the_key_that_a_system_event_shows_finds_it_too(scene: Scene) -> None:
+    lots = scene.api.asset(scene.program, "LOTS", scale=2, inventory_mode="LOT")
+    given = {"type": "CREDIT", "asset_id": lots, "amount": "5"}
+    scene.rule('event.type == "earn"', {**given, "expires_at": "1ms"}, given)
+    scene.rule('event.type == "spend"', {"type": "DEBIT", "asset_id": lots, "amount": "1"})
+    scene.run("earn", {"type": "earn"})
+    scene.run("spend", {"type": "spend"})
+    work()
+    (told,) = scene.api.get("/v1/events", event_type="SYSTEM").json["data"]
+    query = {"program_id": told["program_id"], "idempotency_key": told["idempotency_key"]}
+    assert scene.api.get("/v1/events/by-key", **query).json == scene.event(told["id"])
+    query["idempotency_key"] = told["idempotency_key"].removeprefix("system:")
+    error_of(scene.api.get("/v1/events/by-key", **query), 404, "not_found")
+
+
 def test_the_evaluation_names_the_version_that_was_in_force(scene: Scene) -> None:
     rule = scene.rule(PURCHASE, credit("1"))
     before = scene.run("before")
@@ -196,6 +211,7 @@ def test_a_retry_runs_todays_rules_at_the_time_of_the_event(scene: Scene) -> Non
     waiting = scene.event(failed["id"])
     assert (waiting["status"], waiting["processed_at"], waiting["rule_evaluations"]) == ("PENDING", None, [])
     assert "error_code" not in waiting
+    assert waiting["updated_at"] == failed["updated_at"] > failed["created_at"]
     error_of(scene.api.post(f"/v1/events/{failed['id']}/retry"), 409, "event_not_failed")
     work()
     done = scene.event(failed["id"])
