@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from app.engine.cel import Kind, Program, compile, event_types  # noqa: A004
+from app.engine.cel import Kind, Program, compile, event_types
 
 TARGET_RATIO, TARGET_RULES_US, TARGET_EXPLAIN = 400, 25, 30
 

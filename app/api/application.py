@@ -4,7 +4,7 @@ import atexit
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, request
 from flask import Request as HttpRequest
@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as HttpMethodNotAllowed
+from werkzeug.local import LocalProxy
 from werkzeug.routing import BaseConverter
 
 import app.api
@@ -63,7 +64,7 @@ class Florin(Flask):
         """Put a route of the table on its path."""
 
         def view(**parameters: str) -> Response:
-            met = request._get_current_object()  # type: ignore[attr-defined]
+            met = current_request()
             if parameters and met.path in self.literal_paths:
                 raise HttpMethodNotAllowed()  # `batch` is a path of its own, not the id of a participant.
             return self.server.serve(route, met, parameters)
@@ -78,7 +79,7 @@ class Florin(Flask):
 
     def answer(self, error: DomainError) -> Response:
         """Answer a request that fits no route."""
-        return self.server.refuse(request._get_current_object(), error)  # type: ignore[attr-defined]
+        return self.server.refuse(current_request(), error)
 
     def allowed(self, path: str) -> str:
         """Return the methods that a path has, as the header Allow writes them."""
@@ -88,6 +89,11 @@ class Florin(Flask):
             adapter = self.url_map.bind("")
             methods = {each for each in adapter.allowed_methods(path) if each != "OPTIONS"}
         return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def current_request() -> HttpRequest:
+    """Return the request itself, not Flask's stand-in, which looks for it again at every access."""
+    return cast("LocalProxy[HttpRequest]", request)._get_current_object()
 
 
 def flask_rule(route: Route) -> str:
@@ -100,9 +106,12 @@ def flask_rule(route: Route) -> str:
 
 
 def load_nouns() -> None:
-    """Import every file of this folder once, so that each has put its routes into the table."""
+    """Import every file of this folder once, so that each has put its routes into the table.
+
+    The folder of models has none; they are imported where they are used.
+    """
     for module in pkgutil.iter_modules(app.api.__path__):
-        if module.name not in ("gunicorn", "models"):
+        if not module.ispkg:
             importlib.import_module(f"app.api.{module.name}")
 
 

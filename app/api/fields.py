@@ -61,12 +61,12 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]
 
 def fault(message: str, kind: str = "invalid") -> PydanticCustomError:
     """Return the error that a validator raises: a message that does not repeat the value."""
-    return PydanticCustomError(kind, message)  # type: ignore[arg-type]
+    return PydanticCustomError(kind, message)
 
 
 def fault_at(field: str, message: str, kind: str = "invalid") -> PydanticCustomError:
     """Return the error that a check of a whole model raises, for the field at fault."""
-    return PydanticCustomError(kind, message, {"field": field})  # type: ignore[arg-type]
+    return PydanticCustomError(kind, message, {"field": field})
 
 
 def _text_of(value: Any) -> str:

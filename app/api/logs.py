@@ -31,8 +31,8 @@ class LogsQuery(Paged100, Window):
         max_length=80, description="With or without `req_`."
     )] = None
     auth_type: Literal["api_key", "jwt"] | None = None
-    status_min: query_integer(100, 599) | None = None  # type: ignore[valid-type]
-    status_max: query_integer(100, 599) | None = None  # type: ignore[valid-type]
+    status_min: query_integer(100, 599) | None = None
+    status_max: query_integer(100, 599) | None = None
     sort_by: Literal["created_at", "duration_ms", "status_code"] = "created_at"
     sort_dir: SortDirection = "desc"
 

@@ -97,7 +97,7 @@ def list_of(item: type[Answer], name: str | None = None) -> type[Answer]:
     """Return the model of a list answer: `data` and `pagination`."""
     return create_model(
         name or f"{item.__name__}List", __base__=Answer, __doc__=f"One page of a list: {item.__doc__}",
-        data=(list[item], ...), pagination=(Pagination, ...),  # type: ignore[valid-type]
+        data=(list[item], ...), pagination=(Pagination, ...),
     )
 
 

@@ -48,6 +48,16 @@ NOBODY = Identity(new_id(), new_id(), 0, 0)  # Stands in for the identity on pub
 _PLAIN = re.compile(PLAIN_PATTERN)
 
 
+class Stranger(Exception):
+    """A request without a valid key: its error, and what the headers show of the limit on its address."""
+
+    def __init__(self, error: DomainError, limit: Limit | None) -> None:
+        """Carry both to where the answer is written."""
+        super().__init__(error.message)
+        self.error = error
+        self.limit = limit
+
+
 class Server:
     """What requests share within a process: the known keys, the limiter and the recorder."""
 
@@ -86,15 +96,16 @@ class Server:
                 body, raw, http.mimetype if raw else "", http.headers.get("Accept", ""),
             ))
             response = respond(reply)
+        except Stranger as stranger:
+            error, limit = stranger.error, stranger.limit
         except DomainError as known:
             error = known
-            response = errors.respond(known, request_id, http.headers.get("Accept"))
         except Exception as unknown:
             error = outcome_of(unknown, request_id, route)
+        if error is not None:
             response = errors.respond(error, request_id, http.headers.get("Accept"))
-        if error is not None and identity is not NOBODY:
-            discard_rest(http)
-        limit = limit or getattr(error, "limit", None)
+            if identity is not NOBODY:
+                discard_rest(http)
         write_headers(response, request_id, limit)
         seconds = time.perf_counter() - started
         self.measures.count(route.method, route.pattern, response.status_code, seconds)
@@ -115,6 +126,8 @@ class Server:
                 if not limit.allowed:
                     raise too_many(limit)
             refuse_broken_text(http.environ)
+        except Stranger as stranger:
+            error, limit = stranger.error, stranger.limit
         except DomainError as known:
             error = known
         except Exception as unknown:
@@ -122,7 +135,7 @@ class Server:
         response = errors.respond(error, request_id, http.headers.get("Accept"))
         if identity is not NOBODY:
             discard_rest(http)
-        write_headers(response, request_id, limit or getattr(error, "limit", None))
+        write_headers(response, request_id, limit)
         seconds = time.perf_counter() - started
         self.measures.count("ANY", "none", response.status_code, seconds)
         if identity is not NOBODY:
@@ -130,16 +143,15 @@ class Server:
         return response
 
     def _identify(self, http: HttpRequest) -> Identity:
+        """Return whose key it is. Raises Stranger."""
         try:
             return self.credentials.identify(http.headers)
         except Unauthorized as refusal:
             if key_of(http.headers) is None:
-                raise  # Nothing was guessed and nothing looked up, so nothing need be limited.
+                # Nothing was guessed and nothing looked up, so nothing need be limited.
+                raise Stranger(refusal, None) from None
             limit = self.limiter.take_failure(client_address(http.environ) or "unknown")
-            if not limit.allowed:
-                raise too_many(limit) from None
-            refusal.limit = limit  # type: ignore[attr-defined]
-            raise
+            raise Stranger(refusal if limit.allowed else too_many(limit), limit) from None
 
     def _note(
         self, route: Route | None, http: HttpRequest, identity: Identity, request_id: str, raw: bytes,
@@ -161,7 +173,6 @@ def too_many(limit: Limit) -> TooManyRequests:
     """Return the error for an empty bucket."""
     error = TooManyRequests()
     error.retry_after = limit.retry_after
-    error.limit = limit  # type: ignore[attr-defined]
     return error
 
 

@@ -15,7 +15,7 @@ from app.engine.cel import (
     CelSyntaxError,
     ErrorKind,
     Kind,
-    compile,  # noqa: A004
+    compile,
 )
 from tests.cel.hostile_cases import CASES
 

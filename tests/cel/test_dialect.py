@@ -13,7 +13,7 @@ from app.engine.cel import (
     CelEvaluationError,
     ErrorKind,
     Kind,
-    compile,  # noqa: A004
+    compile,
 )
 from tests.cel.sample import NOW, activation
 

@@ -16,7 +16,7 @@ from app.engine.cel import (
     ErrorKind,
     Kind,
     check_portable,
-    compile,  # noqa: A004
+    compile,
     limits,
 )
 from app.engine.cel.environment import RULE_VARIABLES

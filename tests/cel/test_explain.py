@@ -10,7 +10,7 @@ from app.engine.cel import (
     Kind,
     State,
     Step,
-    compile,  # noqa: A004
+    compile,
     lines,
 )
 from tests.cel.sample import activation

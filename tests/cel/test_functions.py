@@ -19,7 +19,7 @@ from app.engine.cel import (
     ErrorKind,
     Kind,
     Program,
-    compile,  # noqa: A004
+    compile,
 )
 from app.engine.cel.functions import FUNCTIONS, Style
 

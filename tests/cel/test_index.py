@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.engine.cel import (
     CelError,
     Kind,
-    compile,  # noqa: A004
+    compile,
     event_types,
 )
 

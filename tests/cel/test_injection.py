@@ -17,7 +17,7 @@ from app.engine.cel import (
     CelError,
     CelSourceError,
     Kind,
-    compile,  # noqa: A004
+    compile,
 )
 from app.engine.cel.checker import check
 from app.engine.cel.generate import NAMESPACE, Form, generate

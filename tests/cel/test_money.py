@@ -9,7 +9,7 @@ import pytest
 
 from app.engine.cel import (
     Kind,
-    compile,  # noqa: A004
+    compile,
 )
 
 CENTS = range(1, 200_001)

@@ -15,7 +15,7 @@ from app.engine.cel import (
     CelEvaluationError,
     ErrorKind,
     Kind,
-    compile,  # noqa: A004
+    compile,
 )
 from app.engine.cel.limits import LIST_ITEMS_MAX, STRING_CHARS_MAX
 from app.engine.cel.numbers import UInt

@@ -6,7 +6,7 @@ import pytest
 
 from app.engine.cel import (
     Kind,
-    compile,  # noqa: A004
+    compile,
     compile_template,
 )
 from tests.cel.sample import activation

@@ -12,7 +12,7 @@ import pytest
 from app.engine.cel import (
     Kind,
     Program,
-    compile,  # noqa: A004
+    compile,
 )
 
 THREADS = 8

@@ -20,8 +20,8 @@ from app.api.pages import Paged, Window, list_of
 from app.domain.errors import InvalidRequest
 from app.domain.names import EntryType, OwnerType
 
-ActionType = Literal[tuple(str(each) for each in EntryType)]  # type: ignore[valid-type]
-EntityType = Literal[tuple(str(each) for each in OwnerType)]  # type: ignore[valid-type]
+ActionType = Literal[tuple(str(each) for each in EntryType)]
+EntityType = Literal[tuple(str(each) for each in OwnerType)]
 
 
 class JournalQuery(Paged, Window):

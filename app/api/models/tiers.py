@@ -124,9 +124,10 @@ class QualificationPeriod(Body):
     def _starts_on_a_day(self) -> "QualificationPeriod":
         if self.type != "FIXED_YEAR":
             return self
-        for name in ("start_month", "start_day"):
-            if getattr(self, name) is None:
-                raise fault_at(name, "is required with type FIXED_YEAR")
+        if self.start_month is None:
+            raise fault_at("start_month", "is required with type FIXED_YEAR")
+        if self.start_day is None:
+            raise fault_at("start_day", "is required with type FIXED_YEAR")
         try:
             date(_LEAP_YEAR, self.start_month, self.start_day)
         except ValueError:

@@ -213,17 +213,15 @@ DATA: dict[WebhookType, tuple[type[Answer], str]] = {
 def _envelope(kind: WebhookType) -> type[Answer]:
     data, about = DATA[kind]
     name = "".join(part.capitalize() for part in kind.replace("_", ".").split("."))
-    made: Any = create_model(
-        f"{name}Webhook", __base__=Answer, __doc__=about,
-        id=(Annotated[UuidText, Field(
+    fields: dict[str, Any] = {
+        "id": (Annotated[UuidText, Field(
             description="The message's id: the same for every endpoint and every attempt."
         )], ...),
-        type=(Literal[str(kind)], ...),  # type: ignore[valid-type]
-        api_version=(Literal[API_VERSION], ...),
-        created_at=(InstantText, ...), organization_id=(UuidText, ...), data=(data, ...),
-    )
-    found: type[Answer] = made
-    return found
+        "type": (Literal[str(kind)], ...),
+        "api_version": (Literal[API_VERSION], ...),
+        "created_at": (InstantText, ...), "organization_id": (UuidText, ...), "data": (data, ...),
+    }
+    return create_model(f"{name}Webhook", __base__=Answer, __doc__=about, **fields)
 
 
 ENVELOPES: dict[WebhookType, type[Answer]] = {kind: _envelope(kind) for kind in WebhookType}

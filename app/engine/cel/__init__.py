@@ -21,7 +21,7 @@ from app.engine.cel.errors import (
 from app.engine.cel.explain import Explanation, State, Step
 from app.engine.cel.index import event_types as _types_of_tree
 from app.engine.cel.portable import check_portable
-from app.engine.cel.program import Kind, Program, compile, compile_in  # noqa: A004
+from app.engine.cel.program import Kind, Program, compile, compile_in
 from app.engine.cel.reads import Reads
 from app.engine.cel.render import line, lines
 from app.engine.cel.template import Template, compile_template

@@ -132,7 +132,7 @@ def compile_in(text: str, kind: Kind, environment: Environment) -> Program:
     return Program(text, kind, checked)
 
 
-def compile(text: str, kind: Kind) -> Program:  # noqa: A001
+def compile(text: str, kind: Kind) -> Program:
     """The program of one expression. Raises CelSyntaxError or CelCompileError, with line, column and
     excerpt."""
     return compile_in(text, kind, FILTER if kind is Kind.FILTER else RULE)
