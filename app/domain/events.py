@@ -14,7 +14,6 @@ EVENT_DATA_DEPTH_MAX = 32
 NUMBER_EXPONENT_MAX = 100  # Numbers of event data lie between 1e-100 and 1e100 (decision A8).
 BATCH_EVENTS_MAX = 100
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
-RESERVED_KEY_PREFIX = "system:"
 CHAIN_DEPTH_MAX = 10
 _ALL_DIGITS = Context(prec=400)  # More than any number that is accepted has; the default would round.
 

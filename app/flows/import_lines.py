@@ -14,9 +14,9 @@ from app.domain.events import (
     EVENT_DATA_BYTES_MAX,
     EVENT_DATA_DEPTH_MAX,
     IDEMPOTENCY_KEY_LENGTH_MAX,
-    RESERVED_KEY_PREFIX,
     Submission,
 )
+from app.domain.ids import SYSTEM_KEY_PREFIX
 from app.domain.instants import InstantError, parse_instant
 from app.domain.json import dumps, loads
 from app.domain.names import ParticipantStatus
@@ -169,8 +169,8 @@ def _key(value: Any, name: str) -> str:
 
 def _idempotency_key(value: Any) -> str:
     key = _key(value, "idempotency_key")
-    if len(key) > IDEMPOTENCY_KEY_LENGTH_MAX or key.startswith(RESERVED_KEY_PREFIX):
-        raise wrong("idempotency_key", f"must not start with {RESERVED_KEY_PREFIX}")
+    if len(key) > IDEMPOTENCY_KEY_LENGTH_MAX or key.startswith(SYSTEM_KEY_PREFIX):
+        raise wrong("idempotency_key", f"must not start with {SYSTEM_KEY_PREFIX}")
     return key
 
 
