@@ -68,7 +68,7 @@ class Meter:
         """Wait until the processes of a kind have nothing to do any more; False after ten seconds."""
         spent = self.read().cpu[kind]
         for _ in range(40):
-            time.sleep(QUIET_SECONDS)
+            time.sleep(QUIET_SECONDS)  # Quiet is that no CPU was spent for so long.
             before, spent = spent, self.read().cpu[kind]
             if spent - before <= QUIET_SHARE * QUIET_SECONDS:
                 return True

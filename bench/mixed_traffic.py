@@ -70,6 +70,7 @@ class Traffic:
         for thread in threads:
             thread.start()
         while time.time() < start + seconds:
+            # What is looked at is looked at in even steps.
             time.sleep(min(every, max(0.1, start + seconds - time.time())))
             meanwhile()
         for thread in threads:
@@ -85,7 +86,7 @@ class Traffic:
                 if due >= end:
                     return
                 method, path, body = next(lane.requests)
-            time.sleep(max(0.0, due - time.time()))
+            time.sleep(max(0.0, due - time.time()))  # Its turn comes by the clock.
             text = None if body is None else dumps(body)
             try:
                 answer = pool.request(method, self._url + path, body=text, headers=self._headers)

@@ -141,6 +141,7 @@ def bare_commits(url: str, per_second: int, count: int, results: Any) -> None:
         c.execute("INSERT INTO bench_bare (id, amount) VALUES (%s, %s)", (-1, 1))
         start = time.perf_counter() + 0.2
         for n in range(count):
+            # As the load generator sends: each at its time, by the clock.
             time.sleep(max(0.0, start + n / per_second - time.perf_counter()))
             begun = time.perf_counter()
             c.execute("INSERT INTO bench_bare (id, amount) VALUES (%s, %s)", (n, 1))

@@ -198,5 +198,5 @@ def wait_for(condition: Callable[[], bool], seconds: float, every: float = POLL_
     while not condition():
         if time.monotonic() > end:
             return False
-        time.sleep(every)
+        time.sleep(every)  # Conditions are questions to servers, which have no way to call back.
     return True

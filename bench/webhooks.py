@@ -161,6 +161,7 @@ def latency(owner: "psycopg.Connection[Any]", url: str, seconds: int, *, hanging
         listeners.endpoint(f"{url}/hang")
     begun = time.monotonic()
     for number in range(PER_SECOND * seconds):
+        # An even load: each message at its time.
         time.sleep(max(0.0, begun + number / PER_SECOND - time.monotonic()))
         listeners.tell(1)
     wait_for(lambda: listeners.delivered(healthy) >= PER_SECOND * seconds, ENOUGH_SECONDS, 0.05)

@@ -13,10 +13,10 @@ broker = _broker()
 for _module in iter_modules(__path__):
     import_module(f"workers.{_module.name}")
 
-from workers.collection import Collection  # noqa: E402
-from workers.deliver_webhooks import StopDelivering  # noqa: E402
-from workers.heartbeat import Heartbeat  # noqa: E402
-from workers.signals import StopOnce  # noqa: E402
+from workers.collection import Collection  # noqa: E402  # As said above.
+from workers.deliver_webhooks import StopDelivering  # noqa: E402  # As said above.
+from workers.heartbeat import Heartbeat  # noqa: E402  # As said above.
+from workers.signals import StopOnce  # noqa: E402  # As said above.
 
 broker.add_middleware(Collection())
 broker.add_middleware(Heartbeat())

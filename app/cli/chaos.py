@@ -122,7 +122,7 @@ class Storm:
         while b"Florin is running" not in self.log.read_bytes():
             if self.run.poll() is not None or time.monotonic() > end:
                 raise Failure(f"The system did not start.\n{self.log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.1)
+            time.sleep(0.1)  # A file tells nobody that it has grown.
 
     def _create(self, path: str, body: object) -> str:
         return str(self._post(path, body)["id"])
@@ -145,14 +145,14 @@ class Storm:
         lanes = self.traffic.start(chaos_traffic.requests(self.events, self.seed), end + SETTLE_SECONDS)
         lanes += self.orders.start(self.work, end + SETTLE_SECONDS)
         while (pause := faults.pause_seconds()) < end - time.time():
-            time.sleep(pause)
+            time.sleep(pause)  # The storm is made of pauses and faults.
             self.struck.append(faults.strike())
             self._say_fault(self.struck[-1], end)
         for lane in lanes:
             lane.join(max(0.0, end + SETTLE_SECONDS - time.time()))
         faults.heal()
         while self._waiting() and time.time() < end + SETTLE_SECONDS:
-            time.sleep(0.2)
+            time.sleep(0.2)  # Asked from outside, as the verdict is, not by a bell of the system.
 
     def _say_fault(self, fault: Fault, end: float) -> None:
         at = fault.at - (end - self.seconds)

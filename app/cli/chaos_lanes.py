@@ -59,4 +59,4 @@ def post(
 
 def rest() -> None:
     """Wait before the next attempt: a system that starts again should not be stormed."""
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(PAUSE_SECONDS)  # Who could say that it is back is what is away.

@@ -9,7 +9,7 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from app.cli import cdnow
@@ -102,9 +102,8 @@ def _send(api: Api, program_id: str, run: str, purchases: list[Purchase]) -> Non
 
     with ThreadPoolExecutor(LANES) as pool:
         running = [pool.submit(work, lane) for lane in range(LANES)]
-        while not all(each.done() for each in running):
+        while wait(running, POLL_SECONDS).not_done:
             _show("Sending", sum(sent), len(purchases))
-            time.sleep(POLL_SECONDS)
         for each in running:
             each.result()
     _show("Sending", sum(sent), len(purchases), end="\n")
@@ -129,7 +128,7 @@ def _submit(api: Api, events: list[dict[str, Any]]) -> None:
             return
         if status != 429:
             raise Failure(f"POST /v1/events/batch answered {status}: {answer}")
-        time.sleep(1.0)
+        time.sleep(1.0)  # The queue is full: workers first have to catch up.
     raise Failure("The queue stays full: are workers running?")
 
 
@@ -146,7 +145,7 @@ def _wait(api: Api, program_id: str, total: int) -> None:
             _show("Deciding", min(int(head.removeprefix("cdnow-") or 0), total), total, about=True)
         if time.monotonic() - since > PATIENCE_SECONDS:
             raise Failure("Nothing is being decided any more: are workers running?")
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)  # The API is asked again: it tells nobody how far it is.
 
 
 def _first_waiting(api: Api, program_id: str) -> str | None:

@@ -169,7 +169,7 @@ def clear_leftovers(cluster: Path) -> None:
         os.kill(number, signal.SIGKILL)
     end = time.monotonic() + LEFTOVERS_SECONDS
     while any(_is_server_of(number, cluster) for number in killed) and time.monotonic() < end:
-        time.sleep(0.01)
+        time.sleep(0.01)  # They are no children of ours, so nothing tells when they have ended.
     lock = cluster / "postmaster.pid"
     if lock.exists():
         holder = int(lock.read_text(encoding="utf-8").partition("\n")[0])

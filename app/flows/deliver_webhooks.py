@@ -125,7 +125,7 @@ class Pump:
                 self._rest()
 
     def _rest(self) -> None:
-        time.sleep(TROUBLE_SECONDS)
+        time.sleep(TROUBLE_SECONDS)  # A server that is away should not be asked without end.
         self._inbox.put(None)
 
     def _gather(self) -> tuple[bool, list[Outcome]]:

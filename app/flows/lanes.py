@@ -74,7 +74,7 @@ def run(lane: Lane, step: Step, seconds: float = TURN_SECONDS) -> bool:
         if time.monotonic() > end:
             return True
         if turn.full:
-            time.sleep(REST_SECONDS)
+            time.sleep(REST_SECONDS)  # Room comes with what the workers decide; nobody rings for it.
 
 
 def has_room(c: Connection, most: int = ROOM_EVENTS_MAX) -> bool:

@@ -46,7 +46,7 @@ def import_some(c: Connection) -> Turn:
     if row["kind"] == "events" and not row["dry_run"] and not lanes.has_room(c):
         row = imports.next_unfinished(c, with_events=False)
         if row is None:
-            time.sleep(ROOM_WAIT_SECONDS)
+            time.sleep(ROOM_WAIT_SECONDS)  # Room comes with what the workers decide; nobody rings for it.
             return Turn(more=True)
     now = read_clock(c)
     report = _Report()

@@ -52,7 +52,7 @@ class Bell:
     def _run(self) -> None:
         while True:
             self._wanted.wait()
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # One ring carries all that is asked for meanwhile.
             self._wanted.clear()
             with contextlib.suppress(redis.RedisError, BrokerError, OSError):
                 ring_now()

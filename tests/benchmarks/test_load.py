@@ -25,7 +25,7 @@ class Server(ThreadingHTTPServer):
     def process_request(self, *arguments: object) -> None:
         """Count a connection."""
         self.connections += 1
-        super().process_request(*arguments)  # type: ignore[arg-type]  # As the server was called itself.
+        super().process_request(*arguments)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -9,7 +9,7 @@ MINUTE: list[tuple[float, int]] = [(10.0 * n, 80_000) for n in range(180)]
 
 def watch(**readings: Any) -> Watch:
     """Readings without a system behind them."""
-    return Watch(None, None, **readings)  # type: ignore[arg-type]
+    return Watch(None, None, **readings)
 
 
 def test_memory_that_grows_by_two_percent_in_ten_minutes_is_told() -> None:

@@ -26,7 +26,7 @@ class Lines:
     def make(self, name: str, program: str, **options: object) -> Line:
         argv = [sys.executable, "-c", program]
         log = self.folder / f"{name}.log"
-        return Line(name, argv, dict(os.environ), log, **options)  # type: ignore[arg-type]
+        return Line(name, argv, dict(os.environ), log, **options)
 
     def ups(self, name: str) -> int:
         """How often processes of this line have said that they are up."""

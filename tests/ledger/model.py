@@ -96,7 +96,7 @@ class Model:
 
     def parcel(self, bucket: str, amount: int, program: str | None, **more: object) -> Parcel:
         self.serial += 1
-        return Parcel(self.serial, self.now, bucket, amount, program, **more)  # type: ignore[arg-type]
+        return Parcel(self.serial, self.now, bucket, amount, program, **more)
 
     def split(self, owner: Owner, parcel: Parcel, amount: int) -> Parcel:
         """Return the part that moves: the parcel itself, or a child with its dates."""

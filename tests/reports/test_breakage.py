@@ -103,7 +103,7 @@ def test_random_value_is_estimated_within_its_noise() -> None:
         cohorts.append(Cohort(month(number), tuple(flows)))
     rates = breakage.curve(cohorts)
     errors = [
-        abs(breakage.ultimate(cohort, rates) - TRUE_RATE)  # type: ignore[operator]
+        abs(breakage.ultimate(cohort, rates) - TRUE_RATE)
         for cohort in cohorts
     ]
     assert max(errors) < Decimal("0.03")
@@ -187,7 +187,7 @@ class Vintages:
                 (self.shop.api.organization_id, self.shop.person, self.shop.asset),
             )
             for statement, values in self.rows:
-                c.execute(statement, values)  # type: ignore[arg-type]
+                c.execute(statement, values)
         self.rows.clear()
 
 

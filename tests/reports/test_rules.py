@@ -183,7 +183,7 @@ def test_nothing_is_left_to_read_once_all_is_rolled_up(scene: Scene) -> None:
     with db.connection() as c:
         for table in ("decisions", "events"):
             assert c.execute(
-                f"SELECT count(*) AS n FROM {table} WHERE transaction_id IS NULL"  # type: ignore[arg-type]
+                f"SELECT count(*) AS n FROM {table} WHERE transaction_id IS NULL"
                 " OR transaction_id >= (SELECT transaction_id FROM report_horizon)"
             ).fetchall() == [{"n": 0}]
 
@@ -223,7 +223,7 @@ def test_the_check_finds_what_is_wrong_about_events_and_rules(scene: Scene, what
     roll_up_everything()
     assert found_by_check(scene) == []
     with db.transaction() as c:
-        c.execute(statement)  # type: ignore[arg-type]
+        c.execute(statement)
     assert found_by_check(scene) == [name]
 
 

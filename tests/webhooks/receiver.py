@@ -118,7 +118,7 @@ def receiver(
         server.socket = context.wrap_socket(server.socket, server_side=True)
     port = server.server_address[1]
     made = Receiver(f"{'https' if context else 'http'}://{host}:{port}/hook", port, answer)
-    handler.receiver = made  # type: ignore[attr-defined]
+    handler.receiver = made
     server.receiver = made
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

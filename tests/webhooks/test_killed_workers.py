@@ -85,7 +85,7 @@ def test_each_of_5000_messages_arrives_though_workers_are_killed_in_the_middle(
         for round_ in range(1, KILLS + 1):
             with process(values, *worker):
                 target = MESSAGES * round_ // (KILLS + 2)
-                wait_until(lambda: len(there.received) >= target, "some arrive", 60)  # noqa: B023
+                wait_until(lambda: len(there.received) >= target, "some arrive", 60)  # noqa: B023  # Called in the same round.
         left_behind = counted("SENDING")
         assert left_behind > 0
         # Nobody waits for the leases of the dead: the system's clock goes past them.
