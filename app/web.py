@@ -17,6 +17,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from app.collection import leave_loaded_alone
+
 HEAD_SECONDS = 10.0  # From connecting, or from the first byte of a later request, to the end of the headers.
 BODY_SECONDS = 60.0  # From there to the end of the body: 8 MiB at 1.1 Mbit/s.
 ANSWER_SECONDS = 300.0  # From there to the end of the answer.
@@ -43,6 +45,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types.
         """Start with no connection that has a thread."""
         super().__init__(*args, **kwargs)
         self.served_since: dict[Connection, float] = {}  # In the order of their times.
+
+    def load_wsgi(self) -> None:
+        """Load the application, after the fork, and keep the garbage collector off it."""
+        super().load_wsgi()
+        leave_loaded_alone()
 
     def accept(self, listener: socket.socket) -> None:
         """Let a new connection wait for its head."""

@@ -1,21 +1,13 @@
-"""Python's garbage collector, set for a process that makes many short-lived values and no cycles.
-
-Measured on the main path: with the defaults more than half of the time of deciding went into walking live
-objects again and again.
-"""
-
-import gc
+"""The garbage collector's settings in each worker process (app/collection.py)."""
 
 import dramatiq
 
-THRESHOLDS = (50_000, 20, 100)  # With ten times as much, cycles of cursors kept a process at 370 MB.
+from app.collection import leave_loaded_alone
 
 
 class Collection(dramatiq.Middleware):
-    """Leaves what was loaded at the start alone, and looks for cycles rarely."""
+    """Leaves what was loaded at the start alone."""
 
     def after_process_boot(self, broker: dramatiq.Broker) -> None:
         """Set the collector in each worker process, after its fork."""
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*THRESHOLDS)
+        leave_loaded_alone()

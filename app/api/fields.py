@@ -32,6 +32,7 @@ from app.domain.amounts import (
     significant_digits,
 )
 from app.domain.durations import DurationError, parse_duration
+from app.domain.ids import id_of
 from app.domain.instants import InstantError, parse_instant
 
 AMOUNT_PATTERN = r"^(?=[^1-9]*[1-9])\+?0*[0-9]{1,20}(\.[0-9]{1,18}0*)?$"
@@ -79,7 +80,7 @@ def parse_uuid(value: Any) -> UUID:
     """Read a UUID in its usual form of 36 characters."""
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise fault("must be a UUID")
-    return UUID(value)
+    return id_of(value)
 
 
 def _parse_instant(value: Any) -> datetime:
@@ -156,7 +157,8 @@ def _parse_quantity(value: Any) -> int:
 
 
 def _refuse_control(value: str) -> str:
-    if _CONTROL.search(value):
+    # Nearly every text is printable, which is told faster.
+    if not value.isprintable() and _CONTROL.search(value):
         raise fault("must not contain control characters")
     return value
 

@@ -15,6 +15,9 @@ NUMBER_EXPONENT_MAX = 100  # Numbers of event data lie between 1e-100 and 1e100 
 BATCH_EVENTS_MAX = 100
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 CHAIN_DEPTH_MAX = 10
+# As tuples: a union is made anew each time that one is asked about.
+_CONTAINERS = (dict, list)
+_NUMBERS = (int, float, Decimal)
 _ALL_DIGITS = Context(prec=400)  # More than any number that is accepted has; the default would round.
 
 
@@ -92,7 +95,7 @@ def is_deeper(value: dict[str, Any], levels: int) -> bool:
         inner
         for each in layer
         for inner in (each.values() if isinstance(each, dict) else each)
-        if isinstance(inner, dict | list)
+        if isinstance(inner, _CONTAINERS)
     ]:
         levels -= 1
         if levels == 0:
@@ -110,7 +113,7 @@ def normalised(value: object) -> object:
         return format_instant(value)
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         return value
     number = Decimal(str(value)).normalize(_ALL_DIGITS)
     return {"number": format(number, "f") if number else "0"}

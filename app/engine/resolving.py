@@ -19,6 +19,9 @@ from app.engine.cel import CelEvaluationError, ErrorKind, Program, Template
 from app.engine.texts import REFERENCE, Amount, Moment, Text
 
 Activation = Mapping[str, object]
+# As tuples: a union is made anew each time that one is asked about.
+_NUMBERS = (int, Decimal)
+_SCALARS = (str, bool, int, Decimal)
 
 
 def amount_of(amount: Amount, activation: Activation) -> Decimal:
@@ -56,7 +59,7 @@ def identifier_of(program: Program, activation: Activation) -> str:
     value = program.evaluate(activation)
     if isinstance(value, str):
         return value
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+    if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         return format_plain(Decimal(value))
     raise CelEvaluationError(ErrorKind.TYPE, f"`{program.text[:100]}` must yield a text or a number")
 
@@ -156,7 +159,7 @@ def _json(value: Any, room: _Room) -> Any:
     beyond = isinstance(value, Decimal) and not -NUMBER_EXPONENT_MAX <= value.adjusted() < NUMBER_EXPONENT_MAX
     if beyond and value:
         raise PayloadError(f"the payload holds a number beyond ±1e{NUMBER_EXPONENT_MAX}")
-    if value is None or isinstance(value, str | bool | int | Decimal):
+    if value is None or isinstance(value, _SCALARS):
         return value
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         room.take(sum(map(len, value)))
