@@ -87,7 +87,10 @@ def hold_participant_balance(request: Request) -> Reply:
     "POST", "/v1/participants/{id}/balances/release", summary="Release a participant's held value",
     tag=_TAG, body=models.Hold, responses={200: models.Handled}, example=_HOLD,
     errors=[*_HOLDING, errors.ParticipantInactive],
-    description="Moves HELD back to AVAILABLE. Credits made provisionally are settled or voided instead.",
+    description=(
+        "Moves HELD back to AVAILABLE. Of a LOT asset up to `amount`: see `amount_processed`. Credits made "
+        "provisionally are settled or voided instead."
+    ),
 )
 def release_participant_balance(request: Request) -> Reply:
     """Give a participant's held value back."""

@@ -15,6 +15,7 @@ from app.ledger.entries import Cause, Part, Plan
 from app.ledger.lots import (
     LotFilter,
     any_lot,
+    choose,
     choose_exactly,
     consume,
     expire_due,
@@ -62,7 +63,8 @@ def release(
 ) -> Plan:
     """Give held value back: `amount`, or everything held that matches; provisional credits are left alone.
 
-    What comes back repays an overdraft; a lot whose date has passed expires at once (decision E4).
+    Of lots, up to `amount`: what matches may come to less, as long as it is something. What comes back
+    repays an overdraft; a lot whose date has passed expires at once (decision E4).
     """
     _check(asset, amount, filters, reference_id)
     draft = Draft(asset, cause, now, ids)
@@ -81,8 +83,10 @@ def release(
             and (reference_id is None or lot.reference_id == reference_id)
         )
 
-    shares = choose_exactly(draft, owner, Bucket.HELD, amount, admits)
+    shares = choose(owner, Bucket.HELD, amount, admits)
     whole = total(shares)
+    if not whole:
+        raise refuse_short(asset, "held in matching lots", whole, amount or ZERO)
     entry = draft.start(EntryType.RELEASE, description, reference_id)
     lots = relocate(draft, entry, owner, shares, Bucket.AVAILABLE, None)
     repay(entry, owner, [lot for lot in lots if not lot.is_due(now)])

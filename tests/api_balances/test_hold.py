@@ -71,7 +71,28 @@ def test_a_release_takes_what_carries_its_reference(lot_shop: Shop) -> None:
     assert lot_shop.act("release", reference_id="b").json["amount_processed"] == "15.00"
     error_of(lot_shop.act("release", reference_id="b"), 422, "insufficient_funds")
     assert lot_shop.act("release").json["amount_processed"] == "10.00"
+    error_of(lot_shop.act("release", amount="1"), 422, "insufficient_funds")
     assert all(lot.get("reference_id") is None for lot in lots(lot_shop))
+
+
+def test_a_release_of_lots_gives_back_up_to_its_amount(lot_shop: Shop) -> None:
+    """As the matrix of the contract has it: with a reference from its lots, without from any, oldest first."""
+    lot_shop.give("20")
+    lot_shop.act("hold", amount="7", reference_id="a")
+    lot_shop.act("hold", amount="5", reference_id="b")
+    answer = lot_shop.act("release", reference_id="b", amount="50").json
+    assert (answer["amount_processed"], answer["message"]) == ("5.00", "Processed 5.00")
+    assert [part["amount"] for part in answer["lots_processed"]] == ["5.00"]
+    assert answer["balance"] == {"available": "13.00", "held": "7.00", "deferred": "0.00"}
+    assert lot_shop.act("release", amount="7.01").json["amount_processed"] == "7.00"
+    assert lot_shop.balance()["available"] == "20.00"
+
+
+def test_a_release_of_a_simple_balance_gives_back_exactly_its_amount(shop: Shop) -> None:
+    shop.give("20")
+    shop.act("hold", amount="7")
+    error_of(shop.act("release", amount="7.01"), 422, "insufficient_funds")
+    assert shop.act("release", amount="7").json["balance"]["held"] == "0.00"
 
 
 def test_filters_choose_lots_by_id_and_by_when_they_were_earned(lot_shop: Shop) -> None:

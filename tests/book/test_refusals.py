@@ -58,7 +58,7 @@ def rich(lot_shop: Shop) -> Shop:
     ("adjust", {"type": "CREDIT", "amount": "0.001"}),
     ("adjust", {"type": "CREDIT", "amount": "1", "program_id": ABSENT}),
     ("hold", {"amount": "41"}), ("hold", {"lot_ids": [ABSENT]}),
-    ("release", {"amount": "11"}), ("release", {"reference_id": "trip-2"}),
+    ("release", {"reference_id": "trip-2"}), ("release", {"reference_id": "trip-2", "amount": "1"}),
     ("forfeit", {"bucket": "AVAILABLE", "amount": "41"}), ("forfeit", {"bucket": "HELD", "amount": "11"}),
     ("void-hold", {"reference_id": "trip-1"}),
 ])

@@ -266,7 +266,9 @@ class Model:
             p for p in self.queue(owner, "HELD")
             if not p.provisional and (reference is None or p.reference == reference)
         ]
-        for parcel, part in self.take(owner, fit, amount):
+        if amount is not None:
+            amount = min(amount, sum(parcel.left for parcel in fit))
+        for parcel, part in self.take(owner, fit, amount or None):
             moved = self.split(owner, parcel, part)
             moved.bucket, moved.reference = "AVAILABLE", None
             if moved.due(self.now):
