@@ -13,7 +13,6 @@ import psycopg
 from bench.system import System
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 QUIET_SECONDS, QUIET_SHARE = 0.25, 0.2  # Waiting workers poll: they are never at nothing at all.
 KINDS = ("postgres", "valkey", "web", "worker", "scheduler", "naive")
 

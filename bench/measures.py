@@ -4,7 +4,6 @@ What lives here: accepting, draining, both at once, latency. Unusual shapes of l
 hot wallet, five million stored events, the naive design) live in files of their own.
 """
 
-import json
 import multiprocessing
 import threading
 import time
@@ -16,7 +15,7 @@ import psycopg
 from app.cli.failure import Failure
 from app.domain.ids import PARTITIONS
 from app.queue import ring_now
-from bench.cost import Cost, Meter
+from bench.cost import Meter
 from bench.load import Load, batches, percentile, singles
 from bench.system import System, wait_for
 from bench.workload import Workload
@@ -198,8 +197,3 @@ def growth(stage: Stage, before: int, events: int) -> Figures:
     """Bytes that tables and indexes grew by for each event since a reading of `bytes_stored`."""
     stage.settle()
     return {"bytes_per_event": round((stage.meter.bytes_stored() - before) / events)}
-
-
-def cost_line(cost: Cost, events: int) -> str:
-    """Costs as one line of JSON, for people who watch."""
-    return json.dumps(cost.per_event(events))

@@ -9,9 +9,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 API_VERSION = "2026-03-01"
-EVERY_TYPE = "*"
 
-MAX_ATTEMPTS = 8
+ATTEMPTS_MAX = 8
 # After the first attempt to the seventh (decision F4); a day and a half in all, so that a weekend's night is
 # survived without anybody's help.
 RETRY_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import psycopg
-
 from app.book.accounts import AccountNumbers
 from app.db import Connection, pipelined_on
 from app.domain.events import Event
@@ -25,7 +23,6 @@ from app.store.snapshot import ProgramFacts
 
 Needs = dict[int, Extras]
 Lane = tuple[UUID, UUID | None]
-EXTRAS_ROUNDS_MAX = 8  # Each round locks more; an event that still wants more is broken.
 
 
 class Outdated(Exception):
@@ -185,8 +182,3 @@ def fail(
         inbox.done(c, partition, [event.position])
         inbox.unblock(c, [event.owner_id])
         leases.clear(c, partition)
-
-
-def is_transient(error: BaseException) -> bool:
-    """Say whether trying again may help: lost connections, deadlocks, time-outs (decision C5)."""
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

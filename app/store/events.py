@@ -181,14 +181,6 @@ def get(c: Connection, organization_id: UUID, event_id: UUID) -> dict[str, Any] 
     ).fetchone()
 
 
-def by_seq(c: Connection, organization_id: UUID, seq: int) -> dict[str, Any] | None:
-    """Return what `get` returns, by the number that the journal knows the event by."""
-    return c.execute(
-        f"SELECT {COLUMNS}, d.evaluations, d.inputs {FROM} WHERE e.organization_id = %s AND e.seq = %s",
-        (organization_id, seq),
-    ).fetchone()
-
-
 def lock(c: Connection, organization_id: UUID, event_id: UUID) -> bool:
     """Make others who want to change what becomes of an event wait; False where there is none."""
     row = c.execute(

@@ -119,12 +119,6 @@ def unblock(c: Connection, owners: list[Any]) -> None:
     c.execute("DELETE FROM blocked_owners WHERE owner_id = ANY(%s::uuid[])", (owners,))
 
 
-def blocked(c: Connection, partition: int) -> dict[Any, datetime]:
-    """Return the owners of a partition that have a block, with its end."""
-    rows = c.execute("SELECT owner_id, until FROM blocked_owners WHERE partition = %s", (partition,))
-    return {row["owner_id"]: row["until"] for row in rows}
-
-
 def requeue(c: Connection, row: dict[str, Any]) -> None:
     """Put a failed event back at the tail of its partition, with fresh attempts."""
     c.execute(

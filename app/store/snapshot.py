@@ -53,11 +53,6 @@ SELECT rule_id, asset_id, consumed, next_reset_at FROM rule_budgets
 WHERE organization_id = %(organization_id)s AND rule_id = ANY(%(ids)s::uuid[])
 """
 
-_ENROLLED = """
-SELECT program_id, participant_id FROM enrollments
-WHERE organization_id = %(organization_id)s AND participant_id = ANY(%(ids)s::uuid[]) AND status = 'ACTIVE'
-"""
-
 _EXTERNAL = """
 SELECT id, external_id FROM participants
 WHERE organization_id = %(organization_id)s AND external_id = ANY(%(names)s::text[])
@@ -174,16 +169,6 @@ def read_budgets(cursor: Any) -> dict[tuple[UUID, UUID], BudgetState]:
         (row["rule_id"], row["asset_id"]): BudgetState(row["consumed"], row["next_reset_at"])
         for row in cursor.fetchall()
     }
-
-
-def start_enrolled(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
-    """Start reading the ACTIVE enrollments of participants."""
-    return c.execute(_ENROLLED, {"organization_id": organization_id, "ids": id_array(ids)})
-
-
-def read_enrolled(cursor: Any) -> set[tuple[UUID, UUID]]:
-    """Finish reading enrollments, as (program, participant)."""
-    return {(row["program_id"], row["participant_id"]) for row in cursor.fetchall()}
 
 
 def start_external_ids(c: Connection, organization_id: UUID, names: list[str]) -> Any:

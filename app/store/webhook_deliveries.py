@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.domain.json import dumps
-from app.domain.webhooks import IN_FLIGHT_PER_ENDPOINT_MAX, MAX_ATTEMPTS, DeliveryError, DeliveryStatus
+from app.domain.webhooks import ATTEMPTS_MAX, IN_FLIGHT_PER_ENDPOINT_MAX, DeliveryError, DeliveryStatus
 from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
 ORDER = Order((Column("id", "id", "uuid"),))
@@ -156,7 +156,7 @@ def retry(c: Connection, organization_id: UUID, delivery_id: UUID, now: datetime
 def insert(c: Connection, rows: list[dict[str, Any]], now: datetime) -> None:
     """Write deliveries that are due at once; rows as `new_row` makes them."""
     if rows:
-        c.execute(_INSERT, {"rows": dumps(rows), "now": now, "attempts": MAX_ATTEMPTS})
+        c.execute(_INSERT, {"rows": dumps(rows), "now": now, "attempts": ATTEMPTS_MAX})
 
 
 def new_row(

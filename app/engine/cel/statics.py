@@ -30,7 +30,6 @@ TIMESTAMP = Static("timestamp")
 DURATION = Static("duration")
 TYPE = Static("type")
 MAP = Static("map")
-LIST = Static("list")
 
 NUMERIC = frozenset(("int", "uint", "double"))
 ORDERED = frozenset(("bool", "string", "bytes", "timestamp", "duration"))

@@ -24,10 +24,6 @@ class Template:
     parts: tuple[str | Program, ...]
     reads: Reads
 
-    @property
-    def is_constant(self) -> bool:
-        return all(isinstance(part, str) for part in self.parts)
-
     def render(self, activation: Mapping[str, object]) -> str:
         """The text on this data. Raises CelEvaluationError or CelBudgetError.
 
