@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.errors import InternalError, Unavailable, status_of
 from app.api.fields import PLAIN_PATTERN, TEXT_PATTERN
+from app.api.links import links_of
 from app.api.models.webhook_messages import DATA, ENVELOPES
 from app.api.routing import ROUTES, Reply, Request, Route, is_id, route
 from app.api.samples import sample
@@ -66,7 +67,11 @@ def document(routes: Iterable[Route] = ROUTES) -> dict[str, Any]:
     shown = {name: schema for name, schema in schemas.items() if name not in _only_queries(table, names)}
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for each in table:
-        paths[each.pattern][each.method.lower()] = _operation(each, names, schemas)
+        operation = _operation(each, names, schemas)
+        for status, model in each.responses.items():
+            if links := links_of(each, model, table):
+                operation["responses"][str(status)]["links"] = links
+        paths[each.pattern][each.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Florin", "version": VERSION, "description": DESCRIPTION},

@@ -11,7 +11,7 @@ from werkzeug.test import Client as WsgiClient
 from app.api.errors import STATUS, every_error
 from app.api.openapi import document
 from app.api.reference import pages
-from app.api.routing import ROUTES
+from app.api.routing import ROUTES, is_id
 from tests.api.client import Caller
 from tests.harness import Servers
 
@@ -61,6 +61,32 @@ def test_a_text_in_a_query_says_which_characters_it_takes(api: Caller, made: dic
                     assert (answer.status_code, set(answer.json["details"])) == (400, {each["name"]})
                     asked += 1
     assert asked > 10
+
+
+def test_links_lead_to_operations_and_fill_their_paths(made: dict[str, Any]) -> None:
+    operations = {
+        operation["operationId"]: operation
+        for methods in made["paths"].values() for operation in methods.values()
+    }
+    reached: dict[str, set[str]] = {}
+    for operation in operations.values():
+        for status, answer in operation["responses"].items():
+            for name, link in answer.get("links", {}).items():
+                assert (name, status[0]) == (link["operationId"], "2")
+                taken = {each["name"] for each in operations[name]["parameters"] if each["in"] == "path"}
+                assert set(link["parameters"]) == taken, name
+                reached.setdefault(name, set()).add(operation["operationId"])
+    assert {"upsert_participant"} <= reached["get_participant"]
+    assert {"create_rule"} == reached["update_rule"]
+    assert {"redeem_item", "redeem_amount"} == reached["reverse_redemption"]
+    assert "adjust_participant_balance" in reached["get_journal_entry"]
+    assert "add_group_members" in reached["remove_group_member"]
+    # What is made by calls is reached from them; others are made by the system, or named as they like.
+    left = {
+        route.pattern for route in ROUTES
+        if any(map(is_id, route.parameters)) and route.operation_id not in reached and route.method != "PUT"
+    }
+    assert left == {"/v1/logs/{id}", "/v1/programs/{id}/participants/{participant_id}"}
 
 
 def test_the_document_is_served_and_complete(http: WsgiClient, made: dict[str, Any]) -> None:
