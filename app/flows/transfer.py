@@ -49,12 +49,12 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
     _refuse_doubles(wanted.source, [party for party, _ in wanted.recipients])
     with pipelined() as c:
         asset = look_up(c, call).asset
-        _check_amounts(asset, [amount for _, amount in wanted.recipients])
         parties = [wanted.source, *(party for party, _ in wanted.recipients)]
         owners = _resolve(c, call.organization_id, parties)
         source = owners[0]
         if source is None:
             raise NotFound("Source not found")
+        _check_amounts(asset, [amount for _, amount in wanted.recipients])
         person = source.id if source.kind is OwnerType.PARTICIPANT else None
         return once(
             c, call.organization_id, call.program_id, "transfer", key, request_hash,

@@ -76,7 +76,7 @@ def test_a_release_takes_what_carries_its_reference(lot_shop: Shop) -> None:
 
 
 def test_a_release_of_lots_gives_back_up_to_its_amount(lot_shop: Shop) -> None:
-    """As the matrix of the contract has it: with a reference from its lots, without from any, oldest first."""
+    """As the contract has it: with a reference from its lots, without from any, oldest first."""
     lot_shop.give("20")
     lot_shop.act("hold", amount="7", reference_id="a")
     lot_shop.act("hold", amount="5", reference_id="b")
