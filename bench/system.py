@@ -173,7 +173,7 @@ def load_socket(port: int) -> socket.socket:
 
 
 @contextmanager
-def system(say: Callable[[str], None], keep: bool = False) -> Iterator[System]:
+def system(say: Callable[[str], None]) -> Iterator[System]:
     """A system that is stopped and removed at the end, however that comes."""
     folder = DataFolder((ROOT / ".data" / "bench" / f"{os.getpid()}").resolve())
     folder.create()
@@ -184,12 +184,11 @@ def system(say: Callable[[str], None], keep: bool = False) -> Iterator[System]:
     finally:
         if made is not None:
             db.engine().dispose()
-            for group in (("web", "worker", "scheduler", "naive"), ("postgres",), ("valkey",)):
-                made.stop(*group) if group[0] == "web" else made.supervisor.stop(group.__contains__)
-            if not keep:
-                shutil.rmtree(made.postgres.identity.cluster, ignore_errors=True)
-        if not keep:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            made.stop("web", "worker", "scheduler", "naive")
+            made.supervisor.stop(lambda name: name == "postgres")
+            made.supervisor.stop(lambda name: name == "valkey")
+            shutil.rmtree(made.postgres.identity.cluster, ignore_errors=True)
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, every: float = POLL_SECONDS) -> bool:

@@ -140,11 +140,9 @@ def with_lots(
     return complete
 
 
-def accounts_with_lots(
-    c: Connection, keys: Collection[AccountKey], first: int | None = None
-) -> dict[AccountKey, Account]:
-    """Return accounts with their live lots, all or the first ones."""
-    return with_lots(accounts(c, keys), read_lots(start_lots(c, keys, first)), keys, first)
+def accounts_with_lots(c: Connection, keys: Collection[AccountKey]) -> dict[AccountKey, Account]:
+    """Return accounts with all their live lots."""
+    return with_lots(accounts(c, keys), read_lots(start_lots(c, keys)), keys)
 
 
 def lots_by_id(c: Connection, organization_id: UUID, ids: Collection[UUID]) -> dict[UUID, Lot]:

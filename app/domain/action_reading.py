@@ -88,9 +88,9 @@ class _Fields:
             return value
         return None
 
-    def text(self, name: str, longest: int = a.TEXT_LENGTH_MAX, shortest: int = 1) -> str:
+    def text(self, name: str, longest: int = a.TEXT_LENGTH_MAX) -> str:
         """Return a required text within bounds."""
-        value = self.optional(name, longest, shortest)
+        value = self.optional(name, longest)
         if value is None:
             self.fault(name, "is required")
         return value or ""

@@ -32,17 +32,12 @@ def parse_decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-def parse_amount(text: str, *, scale: int | None = None) -> Decimal:
-    """Read a positive amount; with `scale`, one that fits it by value (`"5.00"` fits scale 0).
-
-    Raises AmountError, or ScaleError where only the decimal places are too many.
-    """
+def parse_amount(text: str) -> Decimal:
+    """Read a positive amount. Raises AmountError, or ScaleError where it has too many decimal places."""
     value = parse_decimal(text)
     if value <= 0:
         raise AmountError("must be greater than zero")
     check_size(value)
-    if scale is not None and not fits_scale(value, scale):
-        raise ScaleError(f"must not have more than {scale} decimal places")
     return value
 
 
