@@ -119,3 +119,7 @@ def objects(text: str) -> list[dict[str, Any]]:
             end = place + 1
         place = text.find("{", end)
     return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

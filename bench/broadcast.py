@@ -1,6 +1,6 @@
 """What live events feel of a broadcast: their latency without one, and while one to many is under way.
 
-    python -m bench.broadcast [--people 100000] [--per-second 50] [--seconds 20]
+    python3 dev.py bench broadcast [--people 100000] [--per-second 50] [--seconds 20]
 
 The bound (issue of automations): the 99th percentile of live events stays within three times of its value
 without a broadcast.
@@ -46,7 +46,7 @@ def broadcast(stage: Stage, per_second: int, seconds: int) -> Figures:
 
 def main(argv: list[str]) -> int:
     """Run on a system of its own and print the figures."""
-    asked = asked_for(ArgumentParser(prog="bench.broadcast", description=__doc__), argv)
+    asked = asked_for(ArgumentParser(prog="dev.py bench broadcast", description=__doc__), argv)
     print_figures(asked.people, lambda stage: broadcast(stage, asked.per_second, asked.seconds))
     return 0
 

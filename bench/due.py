@@ -1,6 +1,6 @@
 """What live events feel of a million rows that are due at the same minute, and how fast those are worked off.
 
-    python -m bench.due [--kind scheduled|subscriptions] [--rows 1000000] [--per-second 50] [--seconds 20]
+    python3 dev.py bench due [--kind scheduled|subscriptions] [--rows 1000000] [--people 100000] [--seconds 20]
 
 Scheduled events wait in `firings`, participants' turns in `automation_subscriptions`. Afterwards it counts:
 each row has made its event, none twice, in the order of the due times, and no transaction more than a batch.
@@ -104,7 +104,7 @@ def _make_due(stage: Stage, kind: str, rows: int) -> None:
 
 def main(argv: list[str]) -> int:
     """Run on a system of its own and print the figures."""
-    parser = ArgumentParser(prog="bench.due", description=__doc__)
+    parser = ArgumentParser(prog="dev.py bench due", description=__doc__)
     parser.add_argument("--kind", choices=sorted(_BACKLOG), default="scheduled")
     parser.add_argument("--rows", type=int, default=1_000_000)
     asked = asked_for(parser, argv)

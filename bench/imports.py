@@ -91,7 +91,7 @@ class Bench:
 
 def main(argv: list[str]) -> int:
     """Run on a system of its own and print the figures."""
-    parser = ArgumentParser(prog="bench imports", description=__doc__)
+    parser = ArgumentParser(prog="dev.py bench imports", description=__doc__)
     parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=2)

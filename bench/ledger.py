@@ -1,4 +1,4 @@
-"""How fast the ledger posts, as ratios of one run on one server: `python -m bench.ledger [--seconds N]`.
+"""How fast the ledger posts, as ratios of one run on one server: `python3 dev.py bench ledger [--seconds N]`.
 
 (a) batched transfers against the bare minimum SQL through pgbench; (b) one transfer a commit against
 django-hordak: as it is, where nothing keeps a balance from going below zero, and with the lock and the look
@@ -229,7 +229,7 @@ def reading(ledger: Ledger) -> float:
 
 def main(argv: list[str]) -> int:
     """Measure, print figures and ratios; the exit code is 1 where a ratio misses its target."""
-    parser = ArgumentParser(prog="python -m bench.ledger", description=__doc__)
+    parser = ArgumentParser(prog="dev.py bench ledger", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="turns of a second for each figure")
     parser.add_argument("--json", action="store_true", help="the figures as JSON")
     asked = parser.parse_args(argv)

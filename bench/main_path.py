@@ -4,6 +4,7 @@ What is written for an event, and what each figure means: docs/explanation/bench
 """
 
 import json
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -192,3 +193,7 @@ class Run:
             }
 
         self.take("full", again)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

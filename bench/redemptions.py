@@ -1,6 +1,6 @@
 """How long a redemption takes under load, beside a bare commit of one row on the same server meanwhile.
 
-    python -m bench.redemptions [--per-second 40] [--seconds 54] [--rounds 9]
+    python3 dev.py bench redemptions [--per-second 40] [--seconds 54] [--rounds 9]
 
 Redemptions come over HTTP at a fixed rate, whether the ones before are answered or not; meanwhile another
 process inserts single rows, a commit each, at the same rate, so that both meet the same disturbances. The
@@ -183,7 +183,7 @@ def median(rounds: list[Figures]) -> Figures:
 
 def main(argv: list[str]) -> int:
     """Measure on a system of its own and print; the exit code is 1 where a ratio misses the bound."""
-    parser = ArgumentParser(prog="bench.redemptions", description=__doc__)
+    parser = ArgumentParser(prog="dev.py bench redemptions", description=__doc__)
     parser.add_argument("--per-second", type=int, default=40)
     parser.add_argument("--seconds", type=int, default=54, help="of each kind, over all rounds")
     parser.add_argument("--rounds", type=int, default=9)

@@ -10,6 +10,7 @@ stands what cannot be had for nothing: 1,000 rules about the event's own type, a
 """
 
 import json
+import sys
 import time
 from argparse import ArgumentParser
 from statistics import median
@@ -100,3 +101,7 @@ def _summary(
         "ratio_of_worker_cpu": round(cpu[many] / cpu[few], 2),
         "ratio_where_all_are_evaluated": round(wall[worst] / wall[few], 2),
     }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

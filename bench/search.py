@@ -104,7 +104,7 @@ def summary(times: list[float]) -> dict[str, float]:
 
 def main(argv: list[str]) -> int:
     """Measure and print the figures."""
-    parser = ArgumentParser(prog="bench search", description=__doc__)
+    parser = ArgumentParser(prog="dev.py bench search", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--without-index", action="store_true")

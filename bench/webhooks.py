@@ -1,6 +1,6 @@
 """How fast webhooks are delivered, against a bare loop, and what a receiver that hangs costs its neighbour.
 
-    python -m bench.webhooks [--messages 5000] [--seconds 10] [--workers 2]
+    python3 dev.py bench webhooks [--messages 5000] [--seconds 10] [--workers 2]
 
 A whole system of its own (bench/system), a local receiver in a process of its own, all on the same cores.
 The bounds: 300 deliveries a second, and a healthy endpoint whose latency a hanging one does not change.
@@ -187,7 +187,7 @@ def measure(made: System, messages: int, seconds: int, workers: int) -> dict[str
 
 def main(argv: list[str]) -> int:
     """Print the figures as JSON."""
-    parser = ArgumentParser(prog="bench.webhooks", description=__doc__)
+    parser = ArgumentParser(prog="dev.py bench webhooks", description=__doc__)
     parser.add_argument("--messages", type=int, default=5_000)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
