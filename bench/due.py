@@ -1,6 +1,6 @@
 """What live events feel of a million rows that are due at the same minute, and how fast those are worked off.
 
-    python3 dev.py bench due [--kind scheduled|subscriptions] [--rows 1000000] [--people 100000] [--seconds 20]
+    python3 dev.py bench due [--kind scheduled|subscriptions] [--rows 1000000] [--seconds 20]
 
 Scheduled events wait in `firings`, participants' turns in `automation_subscriptions`. Afterwards it counts:
 each row has made its event, none twice, in the order of the due times, and no transaction more than a batch.
