@@ -67,9 +67,13 @@ _WAITING_FROM: LiteralString = """e.seq >= LEAST(
     (SELECT min(event_seq) FROM inbox WHERE position <> event_seq),
     (SELECT min(h.lowest) FROM (SELECT (SELECT min(w.position) FROM inbox w WHERE w.partition = k) AS lowest
         FROM generate_series(0, 63) k) h))"""
-# With these, few rows are left to sort.
-_SELECTIVE = frozenset(("participant_id", "happened_from", "happened_to"))
-# With these, a page may have to look at many events for one that fits.
+# With these, few rows are left to sort: a participant's, or those of a window on the clock that is not the
+# list's own. The clock of the list is its index.
+_SELECTIVE = {
+    _CREATED: frozenset(("participant_id", "happened_from", "happened_to")),
+    _HAPPENED: frozenset(("participant_id", "created_from", "created_to")),
+}
+# With these, or a status, a page may have to look at many events for one that fits.
 _SPARSE = frozenset(("matched_0", "program_id", "event_type"))
 # A rule matched where it ran or its credit did not fit the budget. Packed evaluations name it by its number.
 _MATCHED = ("SUCCESS", "FAILED", "BUDGET_EXCEEDED")
@@ -161,20 +165,19 @@ def _page(c: Connection, where: Where, order: Order, page: Page, status: EventSt
             clauses.append(f"e.seq IN ({_NUMBERS[status]})")
         elif status is EventStatus.RECEIVED:
             clauses.append(_WAITING_FROM)
-    selective = few or not _SELECTIVE.isdisjoint(where.parameters)
-    walks = order.columns[0] is _CREATED and not selective
+    walks = not few and _SELECTIVE[order.columns[0]].isdisjoint(where.parameters)
     with c.transaction():
         edge = None
         if walks:
             # The planner takes the conditions on a status for rare and would sort the whole table: walk the
             # index in the order of the list instead, and stop when the page is full.
             c.execute("SET LOCAL enable_sort = off")
-            if not _SPARSE.isdisjoint(where.parameters):
+            if status is not None or not _SPARSE.isdisjoint(where.parameters):
                 edge = _edge(c, where.parameters, order, page)
         parameters = where.parameters
         if edge is not None:
             way = ">=" if order.descending else "<="
-            clauses.append(f"(e.created_at, e.seq) {way} (%(edge_at)s, %(edge)s)")
+            clauses.append(f"({order.columns[0].sql}, e.seq) {way} (%(edge_at)s, %(edge)s)")
             parameters = {**parameters, "edge_at": edge[0], "edge": edge[1]}
         sql = f"SELECT {COLUMNS} {FROM} WHERE {' AND '.join(clauses)}"
         found = fetch(c, sql, parameters, order, page)
@@ -183,12 +186,17 @@ def _page(c: Connection, where: Where, order: Order, page: Page, status: EventSt
 
 def _edge(c: Connection, parameters: Mapping[str, Any], order: Order, page: Page) -> tuple[Any, ...] | None:
     """Return the place of the last event that a page may look at, None where the list ends before."""
+    clock = order.columns[0]
     where = Where.of(parameters["organization_id"], "e.organization_id")
-    where.window("e.created_at", parameters.get("created_from"), parameters.get("created_to"), "created")
-    sql = f"SELECT e.created_at, e.seq FROM events e WHERE {where.sql()}"
+    if clock is _CREATED:
+        where.window(clock.sql, parameters.get("created_from"), parameters.get("created_to"))
+        sql = f"SELECT e.created_at, e.seq FROM events e WHERE {where.sql()}"
+    else:
+        where.window(clock.sql, parameters.get("happened_from"), parameters.get("happened_to"))
+        sql = f"SELECT e.event_timestamp, e.seq FROM events e WHERE {where.sql()}"
     text, values = ordered(sql, where.parameters, order, page, 1)
     row = c.execute(f"{text} OFFSET {LOOKED_AT_MAX - 1}", values).fetchone()
-    return None if row is None else (row["created_at"], row["seq"])
+    return None if row is None else (row[clock.name], row["seq"])
 
 
 def _is_rare(c: Connection, organization_id: UUID, status: EventStatus) -> bool:

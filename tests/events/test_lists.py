@@ -176,14 +176,19 @@ def test_the_rule_filter_finds_events_in_which_the_rule_matched(scene: Scene) ->
 
 @pytest.mark.parametrize("sort", [
     {}, {"sort_dir": "asc"}, {"sort_by": "status"}, {"sort_by": "status", "sort_dir": "asc"},
-    {"status": "COMPLETED"},
+    {"status": "COMPLETED"}, {"sort_by": "event_timestamp"},
+    {"sort_by": "event_timestamp", "sort_dir": "asc"},
+    {"sort_by": "event_timestamp", "event_from": "2020-01-01T00:00:00Z"},
+    {"sort_by": "event_timestamp", "status": "COMPLETED"},
 ])
 def test_a_page_looks_at_so_many_events_and_the_next_goes_on_behind_them(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, sort: dict[str, Any]
 ) -> None:
     rare = scene.rule('event.type == "rare"', tag("x"))
     for number in range(12):
-        scene.send(f"k{number}", {"type": "rare" if number in (1, 2, 9) else "usual"})
+        # Three happened at each instant, so that the second key of the order counts as well.
+        scene.send(f"k{number}", {"type": "rare" if number in (1, 2, 9) else "usual"},
+                   event_timestamp=f"2026-03-0{1 + number // 3}T12:00:00Z")
     work()
     found = keys(scene, rule_id=rare, **sort)
     assert sorted(found) == ["k1", "k2", "k9"]
