@@ -81,7 +81,7 @@ def lot_view(row: Mapping[str, Any]) -> dict[str, Any]:
     """Show a lot."""
     shown = present(
         row, required=("id", "asset_id", "status", "created_at"),
-        optional=("reference_id", "expires_at", "matures_at"),
+        optional=("reference_id", "expires_at", "matures_at", "parent_lot_id"),
     )
     return {
         **shown, "amount": format_amount(row["amount"], row["scale"]),

@@ -58,7 +58,8 @@ GROUP BY 1, 2
 # A lot that is past its date shows as EXPIRED and empty before its expiry is posted, as balances do (E4).
 _LOTS = """
 SELECT * FROM (
-    SELECT l.id, c.asset_id, a.scale, l.amount, l.reference_id, l.created_at, l.expires_at, l.matures_at,
+    SELECT l.id, l.parent_lot_id, c.asset_id, a.scale, l.amount, l.reference_id, l.created_at, l.expires_at,
+        l.matures_at,
         CASE WHEN d.due THEN 0 ELSE l.remaining END AS remaining,
         CASE WHEN l.expired OR d.due THEN 'EXPIRED' WHEN l.remaining = 0 THEN 'CONSUMED' ELSE l.bucket
             END AS status,

@@ -59,6 +59,8 @@ def test_holding_part_of_a_lot_splits_it_and_keeps_its_vintage(lot_shop: Shop) -
     assert (first["status"], first["reference_id"], first["id"]) == ("HELD", "trip-1", parts[0]["id"])
     assert (second["status"], second["remaining"], second["amount"]) == ("AVAILABLE", "15.00", "20.00")
     assert (child["id"], child["created_at"]) == (parts[1]["id"], second["created_at"])
+    assert child["parent_lot_id"] == second["id"]
+    assert all("parent_lot_id" not in lot for lot in (first, second))
     entries = lot_shop.api.get("/v1/journal-entries", reference_id="trip-1").json["data"]
     assert [entry["action_type"] for entry in entries] == ["HOLD"]
 

@@ -190,6 +190,9 @@ class Lot(Answer):
     created_at: InstantText
     expires_at: InstantText | None = None
     matures_at: InstantText | None = None
+    parent_lot_id: Annotated[UuidText | None, Field(
+        description="The lot that this one was split from when part of it was held or released."
+    )] = None
 
 
 class HistoryQuery(Paged, EventWindow):
