@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
+import psycopg
+from psycopg.rows import dict_row
+
 from app.db import Connection
 from app.domain.ids import account_owner_of_organization
 from app.domain.names import OwnerType
@@ -22,6 +25,8 @@ INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, updat
 VALUES (%(organization_id)s, nextval('account_id'), 'PROGRAM', %(program_id)s, %(asset_id)s, %(at)s)
 ON CONFLICT (organization_id, owner_id, asset_id, owner_type) DO NOTHING
 """
+
+_DRAW = "SELECT nextval('account_id') AS first, pg_logical_emit_message(true, 'florin', '')"
 
 SYSTEM_TYPES = (OwnerType.SYSTEM_ISSUANCE, OwnerType.SYSTEM_BREAKAGE, OwnerType.SYSTEM_REDEMPTION)
 
@@ -49,8 +54,16 @@ class AccountNumbers:
 
 
 def draw_block(c: Connection) -> range:
-    """Draw a block of account numbers from the sequence."""
-    row = c.execute("SELECT nextval('account_id') AS first").fetchone()
+    """Draw a block of account numbers from the sequence of the connection's database, and make it last.
+
+    A process keeps its block when a transaction is undone, or when the server crashes; a sequence counts on
+    from what had reached the disk. Drawn in the transaction that needs it, a block could be given out twice,
+    and postings know an account by its number alone. So it is committed first, on a connection of its own.
+    """
+    with psycopg.connect(c.info.dsn, password=c.info.password, row_factory=dict_row) as own:
+        own.execute("SET LOCAL synchronous_commit = on")
+        # The draw alone may write nothing, and then its commit waits for nothing; with the message it does.
+        row = own.execute(_DRAW).fetchone()
     assert row is not None
     first: int = row["first"]
     return range(first, first + BLOCK)

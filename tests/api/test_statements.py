@@ -39,7 +39,7 @@ EXCEPTIONS = {
     "store/inbox": "is keyed by partition; which organization a row has, the drained event says",
     "store/replays": "concerns whole databases: a replay is an operator's, no request reaches it",
     "store/leases": _NOBODYS, "store/clock": _NOBODYS, "store/idempotency:_WAIT": _NOBODYS,
-    "store/participants:_INDEXED": _NOBODYS, "book/accounts:draw_block": _NOBODYS,
+    "store/participants:_INDEXED": _NOBODYS, "book/accounts:_DRAW": _NOBODYS,
     "store/report_events:_HORIZON": _NOBODYS, "store/report_events:move_horizon": _NOBODYS,
     "book/seal:_TOO_MANY": _LANE, "store/report_events:_MORE_THAN": _TEMPLATE,
     "book/seal:_HORIZON": _NOBODYS, "book/seal:_advance": _NOBODYS,
