@@ -6,12 +6,14 @@ Functions there take a psycopg connection whose rows are dicts, and never commit
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
 from sqlalchemy import Engine, create_engine, event
@@ -37,6 +39,12 @@ _OPTIONS = " ".join(
         "enable_seqscan": "off",
         "jit": "off",
         "timezone": "UTC",
+        # A host that was lost says no farewell. The server's own defaults keep its sessions for two hours,
+        # and a few such losses would take every place.
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 3,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
     }.items()
 )
 
@@ -48,25 +56,64 @@ def connect_arguments() -> dict[str, Any]:
     return {
         "options": _OPTIONS,
         "connect_timeout": 5,
-        "tcp_user_timeout": 15_000,
-        "keepalives_idle": 10,
-        "keepalives_interval": 3,
-        "keepalives_count": 3,
+        # A server whose host was lost is given up after eight seconds: until then a worker cannot turn to its
+        # replica. One that is only slow is not meant, for its kernel answers.
+        "tcp_user_timeout": 8_000,
+        "keepalives_idle": 4,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
         "prepare_threshold": None if settings().pgbouncer else 2,
         "row_factory": dict_row,
     }
 
 
+@dataclass(slots=True)
+class _Last:
+    """The host that this process was connected to last, and whether a connection to it broke since."""
+
+    place: tuple[str, int] | None = None
+    lost: bool = False
+
+
+_last = _Last()
+
+
+def _connect(arguments: dict[str, Any]) -> Connection:
+    hosts = hosts_in_order(settings().database_url, _last.place, _last.lost)
+    made = psycopg.connect(settings().database_url, **arguments, **hosts)
+    _last.place, _last.lost = (made.info.host, made.info.port), False
+    return made
+
+
+def hosts_in_order(url: str, last: tuple[str, int] | None, lost: bool) -> dict[str, Any]:
+    """Return `host` and `port` for an address with several hosts: the last one first, or at the end if lost.
+
+    Empty where there is nothing to order. A lost host that swallows packets costs five seconds each time it
+    is tried; one that waits to be promoted says at once that it only reads.
+    """
+    parts = conninfo_to_dict(url)
+    hosts, ports = str(parts["host"]).split(","), str(parts.get("port") or "").split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    places = [(host, int(port or 5432)) for host, port in zip(hosts, ports, strict=True)]
+    if len(places) == 1 or last not in places:
+        return {}
+    places.sort(key=lambda place: (place == last) is lost)
+    return {"host": ",".join(host for host, _ in places), "port": ",".join(str(port) for _, port in places)}
+
+
 @lru_cache(maxsize=1)
 def engine() -> Engine:
     """Return the process's pool; made at first use, so never before a fork."""
+    arguments = connect_arguments()
     made = create_engine(
-        settings().database_url,
+        "postgresql+psycopg://",
+        # The address is libpq's to read: SQLAlchemy knows no list of hosts, of which one is written to.
+        creator=lambda: _connect(arguments),
         pool_size=settings().database_pool_size,
         max_overflow=4,
         pool_timeout=5,
         pool_recycle=1800,
-        connect_args=connect_arguments(),
         # SQLAlchemy's own first queries expect tuples for rows; ours are dicts, and it runs no query here.
         _initialize=False,
     )
@@ -77,9 +124,10 @@ def engine() -> Engine:
 
 @contextmanager
 def connection() -> Iterator[Connection]:
-    """Lend a pooled connection in autocommit mode; a broken one does not return to the pool."""
-    pooled = engine().raw_connection()
-    raw: Connection = pooled.driver_connection  # type: ignore[assignment]
+    """Lend a connection in autocommit mode; a broken one does not return and takes the idle with it."""
+    pool = engine().pool
+    pooled = pool.connect()
+    raw: Connection = pooled.driver_connection  # type: ignore[assignment]  # The pool is told no type.
     lost = False
     try:
         if not raw.autocommit:
@@ -89,9 +137,14 @@ def connection() -> Iterator[Connection]:
         lost = True
         raise
     finally:
-        if lost or raw.closed:
+        broken = raw.closed or raw.broken
+        if lost or broken:
             pooled.invalidate()
         pooled.close()
+        # Its server has probably gone: each of those that lie idle would cost a caller an error to find out.
+        if broken and engine().pool is pool:
+            _last.lost = True
+            engine().dispose()
 
 
 @contextmanager

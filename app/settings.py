@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 Network = IPv4Network | IPv6Network
 T = TypeVar("T")
@@ -19,6 +19,7 @@ T = TypeVar("T")
 SECRET_KEY_LENGTH_MIN = 32
 # The clock may be moved at most ten years ahead: further, calendar arithmetic of tiers loses its meaning.
 CLOCK_OFFSET_SECONDS_MAX = 10 * 366 * 86_400
+WRITABLE = {"read-write", "primary"}  # The ways to choose among hosts that find the one that writes.
 
 
 class SettingError(ValueError):
@@ -64,8 +65,14 @@ def _database_url(name: str, value: str) -> str:
     # Hosting companies write postgres://, which SQLAlchemy refuses; this scheme serves it and psycopg alike.
     if not separator or scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
         raise SettingError(name, "must look like postgresql://user:password@host:5432/database")
-    if not _has_host(f"postgresql://{rest}") or not urlsplit(f"postgresql://{rest}").path.strip("/"):
+    place, _, path = rest.partition("/")
+    hosts = place.rpartition("@")[2].split(",")
+    database, _, query = path.partition("?")
+    if not all(_has_host(f"postgresql://{host}") for host in hosts) or not database.strip("/"):
         raise SettingError(name, "must name a host and a database")
+    # Without it the first host that answers is taken, and that may be one that only reads.
+    if len(hosts) > 1 and not set(parse_qs(query).get("target_session_attrs", ())) & WRITABLE:
+        raise SettingError(name, "names several hosts, so it must end in ?target_session_attrs=read-write")
     return f"postgresql://{rest}"
 
 

@@ -83,13 +83,12 @@ def require(name: str, url: str, ask: Callable[[str], str | None]) -> None:
     while problem := ask(url):
         if time.monotonic() >= end:
             raise Failure(f"{name} is set, but {_place(url)} does not answer: {problem}")
-        time.sleep(0.1)
+        time.sleep(0.1)  # Nothing tells when a server has come up.
 
 
 def _place(url: str) -> str:
     # Never the whole address: it holds the password.
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _first_line(error: Exception) -> str:

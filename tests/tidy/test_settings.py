@@ -82,6 +82,25 @@ def test_every_spelling_of_a_database_address_becomes_the_one_that_both_drivers_
         assert found.migration_database_url == found.database_url
 
 
+WRITES = "?target_session_attrs=read-write"
+
+
+@pytest.mark.parametrize("hosts", ["a:1,b:2", "a,b:2,c", "[fd00::1]:1,10.0.0.2"])
+def test_a_database_address_may_name_several_hosts_of_which_one_is_written_to(hosts: str) -> None:
+    for ending in (WRITES, "?sslmode=require&target_session_attrs=primary"):
+        url = f"postgresql://u:p%40@{hosts}/d{ending}"
+        assert settings.load({"DATABASE_URL": url}).database_url == url
+    for ending in ("", "?sslmode=require", "?target_session_attrs=any"):
+        with pytest.raises(settings.SettingError, match="target_session_attrs=read-write"):
+            settings.load({"DATABASE_URL": f"postgresql://u:p@{hosts}/d{ending}"})
+
+
+@pytest.mark.parametrize("hosts", ["a:1,", ",b:2", "a:1,b:x", "a:0,b:1", ""])
+def test_each_of_several_hosts_must_be_one(hosts: str) -> None:
+    with pytest.raises(settings.SettingError, match="must name a host"):
+        settings.load({"DATABASE_URL": f"postgresql://u:p@{hosts}/d{WRITES}"})
+
+
 def test_production_refuses_a_moved_clock_and_a_missing_key() -> None:
     key = {"FLORIN_ENV": "production", "SECRET_KEY": "k" * 32}
     assert settings.load(key).production
