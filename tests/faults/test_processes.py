@@ -26,7 +26,10 @@ def hit(house: House, process: str, number: str) -> list[int]:
     """Signal a process; returns those that hang now."""
     top = house.tops(process)[0]
     if number == HANG:
-        # A master that hangs does not serve; of a server with several processes one of these hangs.
+        # A master that hangs does not serve; of a server with several processes one of these hangs. One that
+        # has only just started has none yet.
+        if process == "web":
+            wait_until(lambda: len(house.tree(top)) > 1, "a process of the API", 15)
         hung = [house.tree(top)[-1]] if process == "web" else house.tree(top)
         for each in hung:
             os.kill(each, signal.SIGSTOP)
