@@ -32,7 +32,8 @@ RESCUES_KEY = "florin:sweeper_rescues"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # What an alarm may stand on is there before it first happens.
 _FROM_THE_START = {
-    "invariant_violations": 0, "webhook_deliveries|delivered": 0, "webhook_deliveries|failed": 0,
+    "invariant_violations": 0, "request_logs_dropped": 0,
+    "webhook_deliveries|delivered": 0, "webhook_deliveries|failed": 0,
     **{f"rule_evaluations|{status}": 0 for status in EvaluationStatus},
 }
 

@@ -1,7 +1,8 @@
 """Request logs, usage and HTTP metrics: noted in memory by the request, written by a thread in batches.
 
-A request pays one append. The queue is bounded: what does not fit is counted and dropped, because
-logs must never slow or stop the business. Secrets are removed before anything is written.
+A request pays one append. The queue is bounded: what does not fit is dropped, and told by the metrics and the
+process's log, because logs must never slow or stop the business. Secrets are removed before anything is
+written.
 """
 
 import json
@@ -23,7 +24,8 @@ from app.api.measures import Measures
 from app.db import read_clock, transaction
 from app.domain.errors import DomainError
 from app.domain.ids import MICROSECOND, TimeOrdered
-from app.observe import log
+from app.observe import count, log
+from app.queue import client
 from app.store import request_logs, usage
 from app.store.request_logs import LogRow
 
@@ -76,14 +78,15 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._latest = datetime.min.replace(tzinfo=UTC)
-        self.dropped = 0
+        self._dropped = 0
+        self._told = 0  # How many of those were told.
 
     def note(self, noted: Noted) -> None:
         """Keep a finished request for the next batch."""
         if self._thread is None:
             self._start()
         if len(self._queue) >= QUEUE_MAX:
-            self.dropped += 1
+            self._dropped += 1
             return
         self._queue.append(noted)
 
@@ -93,6 +96,7 @@ class Recorder:
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
                 self._write(batch)
+            self._tell_dropped()
             self._measures.flush()
 
     def stop(self) -> None:
@@ -126,8 +130,15 @@ class Recorder:
                 for each in batch:
                     self._write([each])
                 return
-            self.dropped += len(batch)
-            log("recorder").warning("request logs dropped", count=len(batch), error=type(error).__name__)
+            self._dropped += len(batch)
+            log("recorder").warning("request logs refused", count=len(batch), error=type(error).__name__)
+
+    def _tell_dropped(self) -> None:
+        new = self._dropped - self._told
+        if new:
+            self._told += new
+            log("recorder").warning("request logs dropped", count=new)
+            count(client(), request_logs_dropped=new)
 
 
 def write(batch: Sequence[Noted], after: datetime) -> datetime:

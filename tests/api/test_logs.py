@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app import db
+from app.api import recorder
 from app.api.application import Florin
 from app.api.recorder import BODY_BYTES_MAX, answer_text, body_text
 from app.flows.trim_logs import trim_some
@@ -126,6 +127,27 @@ def test_the_last_use_of_a_key_is_noted(api: Caller, application: Florin) -> Non
     api.program()
     application.server.recorder.flush()
     assert "last_used_at" in walk(api, "/v1/api-keys")[0]
+
+
+def test_what_there_was_no_room_for_is_told(
+    api: Caller, application: Florin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dropped() -> int:
+        application.server.recorder.flush()
+        lines = api.http.get("/metrics").text.splitlines()
+        return round(float(next(
+            (line.split()[1] for line in lines if line.startswith("florin_request_logs_dropped_total ")), "0"
+        )))
+
+    api.program()
+    before = dropped()
+    monkeypatch.setattr(recorder, "QUEUE_MAX", 0)
+    for _ in range(3):
+        assert api.get("/v1/programs").status_code == 200
+    monkeypatch.undo()
+    assert dropped() == before + 3
+    api.get("/v1/programs")
+    assert dropped() == before + 3
 
 
 def test_logs_are_kept_for_thirty_days_and_no_longer(api: Caller, application: Florin) -> None:
