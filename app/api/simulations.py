@@ -34,8 +34,9 @@ _NOTHING = {"available": ZERO, "held": ZERO, "deferred": ZERO}
     ],
     description=(
         "The full decision as a worker would take it now (or `at` another time), on the state of a real "
-        "participant, an imagined one or a group, under the rules in force or under candidates: evaluations, "
-        "entries, balances before and after, changes of state. Nothing is written and nothing is locked."
+        "participant, an imagined one, a group or the program alone, under the rules in force or under "
+        "candidates: evaluations, entries, balances before and after, changes of state. Nothing is written "
+        "and nothing is locked."
     ),
     example={"event": {"type": "purchase", "amount": 75}, "external_id": "user-1"},
 )
@@ -58,7 +59,7 @@ def simulate_program(request: Request) -> Reply:
         body.event, person, recipient, body.event_timestamp, body.at,
         None if body.rules is None else tuple(
             _draft(program_id, rule, place) for place, rule in enumerate(body.rules, 1)
-        ), body.group_id,
+        ), body.group_id, body.scope == "program",
     ))
     return Reply(200, _view(outcome, person))
 

@@ -5,6 +5,7 @@ own transaction (`settle`), so that no counter of the new period is taken for on
 never undone; the SYSTEM event `tier_review` only lets rules react (decision C14).
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +20,7 @@ from app.domain.instants import format_instant
 from app.domain.names import OwnerType, ProgramStatus, WebhookType
 from app.domain.tiers import Tier, tier_from_json
 from app.engine.lifecycle import Review, Standing, Step, run
-from app.engine.state import Owner, with_state
+from app.engine.state import Owner, TierState, with_state
 from app.flows import lanes, thresholds
 from app.flows.ingest import insert_system_events
 from app.flows.lanes import FULL, NOTHING, Turn
@@ -137,6 +138,42 @@ def settle(c: Connection, organization_id: UUID, owner_ids: list[UUID]) -> set[i
     outbox.insert(c, messages)
     thresholds.note(c, organization_id, counted, loaded.now)
     return insert_system_events(c, events, loaded.now)
+
+
+def foresee(
+    c: Connection, organization_id: UUID, program_ids: Collection[UUID], owners: Mapping[UUID, Owner],
+    now: datetime,
+) -> dict[UUID, Owner]:
+    """Return the owners whose review is due at `now` as it would leave them; writes nothing.
+
+    Their levels are those of the programs named. For dry runs, at any time.
+    """
+    found: dict[UUID, Owner] = {}
+    standings = tier_states.of_owners(c, organization_id, list(owners))
+    due = {
+        owner_id: of_owner for owner_id, of_owner in standings.items()
+        if any(at is not None and at <= now for at in (one.review_at for one in of_owner.values()))
+    }
+    if not due:
+        return found
+    stored = tiers.by_id(c, organization_id, sorted({key for of_owner in due.values() for key in of_owner}))
+    known = {row["id"]: tier_from_json(row) for row in stored}
+    shown = {row["id"] for row in stored if row["program_id"] in program_ids}
+    activity = tier_states.activity(c, organization_id, list(due))
+    for owner_id, before in due.items():
+        owner = owners[owner_id]
+        review = Review(known, dict(before), dict(owner.counters), activity.get(owner_id))
+        run(review, now)
+        levels = {}
+        for tier_id, standing in review.standings.items():
+            level = known[tier_id].level(standing.level)
+            if level is not None and tier_id in shown:
+                levels[known[tier_id].key] = TierState(
+                    level.key, level.rank, level.benefits, standing.acquired_at, standing.expires_at
+                )
+        tracked = frozenset(key for key, one in review.standings.items() if one.checks_at is not None)
+        found[owner_id] = with_state(owner, counters=review.counters, tiers=levels, tracked=tracked)
+    return found
 
 
 def _load(

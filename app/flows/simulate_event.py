@@ -1,8 +1,8 @@
 """The dry run of a program: the whole decision about an imagined event, as a worker would take it.
 
 It loads what a worker loads, from one snapshot and without locks, and calls the same `decide`. Nothing is
-written. The participant may be real or imagined, or it is a group's event as the system makes them; the rules
-are those in force or candidates for them.
+written. The participant may be real or imagined, or it is an event of a group or of the program itself, as
+the system makes them; the rules are those in force or candidates for them.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from app.engine.compiled import compile_rule
 from app.engine.decide import Decision, decide
 from app.engine.ruleset import NumberedRule, Ruleset, make_ruleset
 from app.engine.state import BudgetState, Counter, NeedsMore, Owner, World
-from app.flows import rulesets
+from app.flows import review_tiers, rulesets
 from app.flows.gather import Extras, Wanted, look
 from app.flows.rules import RuleDraft, check_candidates
 from app.store import groups, participants, programs, snapshot
@@ -46,7 +46,7 @@ class Person:
 class Trial:
     """What to try. `at` is the wall clock of the decision, `event_timestamp` what expressions call `now`.
 
-    With `group_id` it is the SYSTEM event of a group, and of no person.
+    With `group_id` it is the SYSTEM event of a group, with `of_program` the program's own; and of no person.
     """
 
     event_data: dict[str, Any]
@@ -56,6 +56,7 @@ class Trial:
     at: datetime | None = None
     rules: tuple[RuleDraft, ...] | None = None
     group_id: UUID | None = None
+    of_program: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +98,18 @@ def _event(
 ) -> Event:
     """Return the event as it would be accepted, of real people or of such as are noted in `imagined`."""
     person = recipient = None
-    if trial.group_id is None:
+    if trial.group_id is None and not trial.of_program:
         person = _person(c, organization_id, trial.person, now, imagined)
         if trial.recipient is not None:
             recipient = _person(c, organization_id, trial.recipient, now, imagined)
-    elif groups.get(c, organization_id, trial.group_id) is None:
+    elif trial.group_id is not None and groups.get(c, organization_id, trial.group_id) is None:
         raise errors.NotFound("Group not found")
-    owner_id = person or trial.group_id
-    assert owner_id is not None, "an event is somebody's"
     return Event(
         organization_id=organization_id, seq=0, id=new_id(), program_id=program_id,
         event_type=EventType.EXTERNAL if person else EventType.SYSTEM, participant_id=person,
         group_id=trial.group_id, recipient_id=recipient, external_id=None, idempotency_key="dry-run",
         event_timestamp=trial.event_timestamp or now, created_at=now, event_data=trial.event_data, depth=0,
-        owner_id=owner_id,
+        owner_id=person or trial.group_id or program_id,
     )
 
 
@@ -124,6 +123,11 @@ def _decide(
         wanted.add(event, ruleset, ruleset.candidates(event.event_data), extras)
         world = look(c, wanted).world
         world.now = at or world.now
+        # A worker reviews whoever is due before it decides; so that this is foretold, nothing is written.
+        world.owners.update(review_tiers.foresee(
+            c, event.organization_id, (event.program_id,),
+            {key: one for key, one in world.owners.items() if one.kind is not OwnerType.PROGRAM}, world.now,
+        ))
         world.owners.update(imagined)
         for rule in ruleset.rules:
             for budget in rule.compiled.rule.budgets:

@@ -1,14 +1,17 @@
 """The program's dry run: it decides as the worker does, and leaves no trace."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app import db
+from app.domain.events import SystemEvent
 from app.domain.names import EvaluationStatus
 from app.engine.evaluations import unpacked
-from app.flows import drain
+from app.flows import drain, ingest
 from tests.api.client import ABSENT, Caller, error_of, walk
+from tests.events.scene import work
 
 RULES = [
     {
@@ -208,6 +211,46 @@ def test_a_groups_event_is_decided_on_the_groups_state(api: Caller, program: str
             api.post(path, {"event": {}, "group_id": group, **other}), 400, "validation_error"
         )
         assert list(details) == list(other)
+
+
+def test_an_event_of_nobody_is_foretold_as_the_program_has_it(
+    api: Caller, program: str, asset: str
+) -> None:
+    for body in ({"name": "count", "condition": 'event.type == "tick"', "actions": [
+        {"type": "COUNTER", "key": "ticks", "value": "event.n", "target": {"type": "PROGRAM"}},
+        {"type": "TAG", "tag": "ticked", "target": {"type": "PROGRAM"}},
+    ]}, {"name": "pay", "condition": 'event.type == "pay"', "actions": [
+        {"type": "CREDIT", "asset_id": asset, "amount": "1"},
+    ]}):
+        assert api.post("/v1/rules", {"program_id": program, **body}).status_code == 201
+    for number, data in enumerate(({"type": "tick", "n": 2}, {"type": "tick", "n": 3}, {"type": "pay"})):
+        foretold = dry_run(api, program, data, scope="program")
+        assert (foretold["participant_id"], foretold["group_id"]) == (None, None)
+        with db.transaction() as c:
+            now = db.read_clock(c)
+            ingest.insert_system_events(c, [
+                SystemEvent(api.organization_id, UUID(program), f"tick:{number}", now, data)
+            ], now)
+        work()
+        (real, *_) = api.get("/v1/events", program_id=program, event_type="SYSTEM").json["data"]
+        assert (foretold["status"], foretold.get("error_code")) == (real["status"], real.get("error_code"))
+        evaluations = api.get(f"/v1/events/{real['id']}").json["rule_evaluations"]
+        assert [(one["rule_id"], one["status"], one["actions"]) for one in foretold["rule_evaluations"]] == [
+            (one["rule_id"], one["status"], one["actions"]) for one in evaluations
+        ]
+    assert foretold["error_code"] == "no_participant"
+    assert api.get(f"/v1/programs/{program}/state/counters/ticks").json["value"] == "5"
+
+
+@pytest.mark.parametrize("other", [
+    {"external_id": "ada"}, {"participant_id": ABSENT}, {"participant_state": {}}, {"group_id": ABSENT},
+    {"recipient_id": ABSENT}, {"recipient_external_id": "ada"},
+])
+def test_an_event_of_nobody_has_nobody(api: Caller, program: str, other: dict[str, Any]) -> None:
+    path = f"/v1/programs/{program}/simulate"
+    answer = api.post(path, {"event": {}, "scope": "program", **other})
+    assert list(error_of(answer, 400, "validation_error")) == list(other)
+    assert list(error_of(api.post(path, {"event": {}, "scope": "x"}), 400, "validation_error")) == ["scope"]
 
 
 def test_unknown_programs_and_participants_are_told(api: Caller, program: str) -> None:

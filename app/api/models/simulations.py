@@ -16,6 +16,10 @@ EXCLUDING = (
         "participant_id", "external_id", "participant_state", "recipient_id", "recipient_external_id",
     )),
 )
+# Whom an event has that is the program's own: nobody.
+_OF_SOMEBODY = (
+    "participant_id", "external_id", "participant_state", "group_id", "recipient_id", "recipient_external_id",
+)
 CANDIDATES_MAX = 200  # Each is compiled for the one request.
 
 
@@ -35,7 +39,13 @@ class CandidateRule(Body):
 class SimulateProgram(Body):
     """An event to decide without writing anything."""
 
-    model_config = ConfigDict(json_schema_extra={"allOf": [not_both(*pair) for pair in EXCLUDING]})
+    model_config = ConfigDict(json_schema_extra={"allOf": [
+        *(not_both(*pair) for pair in EXCLUDING),
+        {"anyOf": [
+            {"properties": {"scope": {"enum": ["participant", None]}}},
+            {"properties": {name: {"type": "null"} for name in _OF_SOMEBODY}},
+        ]},
+    ]})
 
     event: EventData
     participant_id: Uuid | None = None
@@ -47,6 +57,9 @@ class SimulateProgram(Body):
     )] = None
     group_id: Annotated[Uuid | None, Field(
         description="The group whose event it is, such as the system makes (`lot_expiration`)."
+    )] = None
+    scope: Annotated[Literal["participant", "program"] | None, Field(
+        description="`program`: an event that is nobody's, such as an automation of that scope fires."
     )] = None
     recipient_id: Uuid | None = None
     recipient_external_id: Name | None = None
@@ -63,6 +76,9 @@ class SimulateProgram(Body):
         for first, second in EXCLUDING:
             if getattr(self, first) is not None and getattr(self, second) is not None:
                 raise fault_at(second, f"must not be given together with {first}")
+        for name in _OF_SOMEBODY if self.scope == "program" else ():
+            if getattr(self, name) is not None:
+                raise fault_at(name, "must not be given with scope program")
         return self
 
 
