@@ -95,7 +95,7 @@ def write(
     if lot_rows:
         c.execute(_LOTS, {"lots": dumps(lot_rows)})
     movement_rows = [
-        {"o": m.organization_id.hex, "e": m.entry_id.hex, "l": m.line, "i": m.lot_id.hex, "k": m.kind,
+        {"o": m.organization_id, "e": m.entry_id, "l": m.line, "i": m.lot_id, "k": m.kind,
          "m": str(m.amount)}
         for m in movements
     ]
@@ -134,22 +134,22 @@ def _entry_rows(entries: Sequence[Entry], usual: _Usual, now: datetime) -> list[
     salts = secrets.token_bytes(16 * len(entries))
     rows = []
     for index, entry in enumerate(entries):
-        row: dict[str, Any] = {"i": entry.id.hex, "t": entry.action_type}
+        row: dict[str, Any] = {"i": entry.id, "t": entry.action_type}
         if entry.organization_id is not home and entry.organization_id != home:
-            row["o"] = entry.organization_id.hex
+            row["o"] = entry.organization_id
         if entry.asset_id is not asset_id and entry.asset_id != asset_id:
-            row["a"] = entry.asset_id.hex
+            row["a"] = entry.asset_id
         if entry.event_seq is not None:
             row["v"] = entry.event_seq
         if entry.created_at is not now and entry.created_at != now:
             row["c"] = entry.created_at.isoformat()
         other = entry.program_id
         if other is not program_id and other is not None and other != program_id:
-            row["g"] = other.hex
+            row["g"] = other
         if entry.rule_id is not None:
-            row["r"] = entry.rule_id.hex
+            row["r"] = entry.rule_id
         if entry.api_key_id is not None:
-            row["k"] = entry.api_key_id.hex
+            row["k"] = entry.api_key_id
         if entry.description is not None or entry.reference_id is not None:
             salt = salts[16 * index : 16 * index + 16]
             row["h"] = text_hash(salt, entry.description, entry.reference_id).hex()
@@ -165,24 +165,24 @@ def _posting_rows(entries: Sequence[Entry], usual: _Usual) -> list[dict[str, Any
     rows = []
     for entry in entries:
         known = entry.organization_id is home or entry.organization_id == home
-        entry_id = entry.id.hex
+        entry_id = entry.id
         for line, posting in enumerate(entry.postings, start=1):
             row = {"e": entry_id, "l": line, "a": posting.account_id, "m": str(posting.amount)}
             if posting.bucket is not Bucket.AVAILABLE:
                 row["b"] = posting.bucket
             if not known:
-                row["o"] = entry.organization_id.hex
+                row["o"] = entry.organization_id
             rows.append(row)
     return rows
 
 
 def _account_row(account: Account, usual: _Usual) -> dict[str, Any]:
     home, asset_id, _ = usual
-    row: dict[str, Any] = {"i": account.id, "w": account.owner_id.hex, "v": str(account.available)}
+    row: dict[str, Any] = {"i": account.id, "w": account.owner_id, "v": str(account.available)}
     if account.asset_id is not asset_id and account.asset_id != asset_id:
-        row["a"] = account.asset_id.hex
+        row["a"] = account.asset_id
     if account.organization_id is not home and account.organization_id != home:
-        row["o"] = account.organization_id.hex
+        row["o"] = account.organization_id
     if account.owner_type is not OwnerType.PARTICIPANT:
         row["t"] = account.owner_type
     if account.held:
@@ -196,15 +196,11 @@ def _account_row(account: Account, usual: _Usual) -> dict[str, Any]:
 
 def _lot_row(lot: Lot) -> dict[str, Any]:
     return {
-        "o": lot.organization_id.hex, "i": lot.id.hex, "a": lot.account_id, "e": lot.entry_id.hex,
-        "g": _hex(lot.program_id), "p": _hex(lot.parent_lot_id), "b": lot.bucket, "m": str(lot.amount),
+        "o": lot.organization_id, "i": lot.id, "a": lot.account_id, "e": lot.entry_id,
+        "g": lot.program_id, "p": lot.parent_lot_id, "b": lot.bucket, "m": str(lot.amount),
         "r": str(lot.remaining), "x": lot.expired, "v": lot.provisional, "f": lot.reference_id,
         "c": lot.created_at.isoformat(), "xa": _instant(lot.expires_at), "ma": _instant(lot.matures_at),
     }
-
-
-def _hex(value: UUID | None) -> str | None:
-    return None if value is None else value.hex
 
 
 def _instant(value: datetime | None) -> str | None:

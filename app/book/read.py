@@ -96,7 +96,7 @@ def start_accounts(c: Connection, keys: Collection[AccountKey]) -> Any:
 
 def start_accounts_of(c: Connection, owners: Iterable[tuple[UUID, UUID]]) -> Any:
     """Start the query of all accounts of owners (organization and id); finish with `read_accounts`."""
-    return c.execute(_OF_OWNERS, {"owners": dumps([{"o": o.hex, "w": w.hex} for o, w in owners])})
+    return c.execute(_OF_OWNERS, {"owners": dumps([{"o": o, "w": w} for o, w in owners])})
 
 
 def read_accounts(cursor: Any) -> dict[AccountKey, Account]:
@@ -160,7 +160,7 @@ def due(
 
 def start_due(c: Connection, found: Iterable[Account], now: datetime) -> Any:
     """Start the query of `due`."""
-    rows = [{"o": account.organization_id.hex, "i": account.id} for account in found]
+    rows = [{"o": account.organization_id, "i": account.id} for account in found]
     return c.execute(_DUE, {"accounts": dumps(rows), "now": now})
 
 
@@ -197,4 +197,4 @@ def lot_of(row: dict[str, Any]) -> Lot:
 
 
 def _keys(keys: Collection[AccountKey]) -> str:
-    return dumps([{"o": o.hex, "w": w.hex, "a": a.hex} for o, w, a in keys])
+    return dumps([{"o": o, "w": w, "a": a} for o, w, a in keys])

@@ -5,7 +5,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import attrgetter
-from uuid import UUID, uuid5
+from uuid import UUID, SafeUUID, uuid5
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -20,11 +20,23 @@ _UUID5_MARK = (5 << 76) | (0b10 << 62)
 MICROSECOND = timedelta(microseconds=1)
 
 
+_set_int = vars(UUID)["int"].__set__
+_set_is_safe = vars(UUID)["is_safe"].__set__
+
+
+def _made_of(number: int) -> UUID:
+    """Return UUID(int=number) in a quarter of its time: the rest goes into arguments that are not given."""
+    made = UUID.__new__(UUID)
+    _set_int(made, number)
+    _set_is_safe(made, SafeUUID.unknown)
+    return made
+
+
 def event_id(program_id: UUID, idempotency_key: str) -> UUID:
     """Return the id of an EXTERNAL event: UUIDv5 of its program and key, the same for every resubmission."""
     # What uuid.uuid5 does, at a third of its cost: every event pays for it.
     digest = int.from_bytes(hashlib.sha1(program_id.bytes + idempotency_key.encode()).digest()[:16], "big")
-    return UUID(int=digest & _UUID5_CLEAR | _UUID5_MARK)
+    return _made_of(digest & _UUID5_CLEAR | _UUID5_MARK)
 
 
 def system_event_id(program_id: UUID, key: str) -> UUID:
@@ -87,7 +99,7 @@ class TimeOrdered:
             self._prefix = _prefix(self._micros)
             counter = 0
         self._counter = counter + 1
-        return UUID(int=self._prefix | (counter << 48) | (self._random << 8))
+        return _made_of(self._prefix | (counter << 48) | (self._random << 8))
 
 
 def _prefix(micros: int) -> int:

@@ -1,7 +1,6 @@
 """The webhook messages of balances (decision F5), made from a plan of the ledger. Pure."""
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +48,7 @@ def balance_messages(
                 continue
             data = _data(entry, account, asset, plan, change)
             if event_id is not None:
-                data["event_id"] = str(event_id)
+                data["event_id"] = event_id
             is_group = account.owner_type is OwnerType.GROUP
             external_id = (external_ids or {}).get(account.owner_id)
             if external_id is not None and not is_group:
@@ -101,18 +100,18 @@ def _data(
     owner = "group_id" if account.owner_type is OwnerType.GROUP else "participant_id"
     scale = asset.scale
     data: dict[str, Any] = {
-        owner: str(account.owner_id), "program_id": _text(entry.program_id), "asset_id": _text(asset.id),
+        owner: account.owner_id, "program_id": entry.program_id, "asset_id": asset.id,
         "asset_symbol": asset.symbol, "bucket": str(change[0]),
         "amount": format_amount(change[1].copy_abs(), scale),
         "balance": {
             "available": format_amount(account.available, scale), "held": format_amount(account.held, scale),
             "deferred": format_amount(account.deferred, scale),
         },
-        "action_type": str(entry.action_type), "journal_entry_id": str(entry.id),
+        "action_type": str(entry.action_type), "journal_entry_id": entry.id,
         "description": entry.description or "",
     }
     if entry.rule_id is not None:
-        data["rule_id"] = _text(entry.rule_id)
+        data["rule_id"] = entry.rule_id
     if entry.reference_id is not None:
         data["reference_id"] = entry.reference_id
     if plan.settle is not None and entry is plan.entry:
@@ -132,9 +131,3 @@ def _lots(entry: Entry, plan: Plan, scale: int) -> list[dict[str, str]]:
         {"id": str(part.lot_id), "amount": format_amount(part.amount, scale)}
         for lots in found for part in lots
     ]
-
-
-@lru_cache(maxsize=4096)
-def _text(value: UUID | None) -> str | None:
-    """The text of an id that many messages name."""
-    return None if value is None else str(value)

@@ -44,7 +44,7 @@ def _packed(row: DecisionRow, usual: DecisionRow) -> dict[str, Any]:
     """Return a row without what nearly all rows of a batch have in common."""
     packed: dict[str, Any] = {"s": row.event_seq, "c": row.commit_order, "v": row.ruleset_version}
     if row.organization_id is not usual.organization_id and row.organization_id != usual.organization_id:
-        packed["o"] = row.organization_id.hex
+        packed["o"] = row.organization_id
     if row.decided_at is not usual.decided_at and row.decided_at != usual.decided_at:
         packed["at"] = row.decided_at.isoformat()
     if row.status is not EventStatus.COMPLETED:

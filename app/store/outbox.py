@@ -157,11 +157,11 @@ def trim(c: Connection, before: UUID, limit: int) -> int:
 
 def _row(message: Message, usual: Message) -> dict[str, Any]:
     """Return a row without what nearly all messages of a batch have in common."""
-    row: dict[str, Any] = {"i": message.id.hex, "t": message.type, "d": message.data}
+    row: dict[str, Any] = {"i": message.id, "t": message.type, "d": message.data}
     if message.organization_id != usual.organization_id:
-        row["o"] = message.organization_id.hex
+        row["o"] = message.organization_id
     if message.created_at != usual.created_at:
         row["at"] = message.created_at.isoformat()
     if message.participant_id is not None:
-        row["p"] = message.participant_id.hex
+        row["p"] = message.participant_id
     return row

@@ -42,7 +42,7 @@ def update_row(
     before: Owner, after: Owner, *, posted_at: datetime | None, active_at: datetime | None, messages: int
 ) -> dict[str, Any]:
     """Return the row that brings an owner from one state to another."""
-    row: dict[str, Any] = {"o": after.organization_id.hex, "i": after.id.hex, "m": messages}
+    row: dict[str, Any] = {"o": after.organization_id, "i": after.id, "m": messages}
     if after.tags is not before.tags:
         row["t"] = list(after.tags)
     if after.counters is not before.counters:
@@ -78,13 +78,13 @@ def history_row(
 ) -> dict[str, Any]:
     """Return the history row of what one event or API call changed on one owner."""
     row: dict[str, Any] = {
-        "o": organization_id.hex, "w": owner_id.hex, "i": row_id.hex, "at": _instant(at), "s": event_seq,
+        "o": organization_id, "w": owner_id, "i": row_id, "at": _instant(at), "s": event_seq,
         "c": [_change(change) for change in changes],
     }
     if program_id is not None:
-        row["p"] = program_id.hex
+        row["p"] = program_id
     if api_key_id is not None:
-        row["k"] = api_key_id.hex
+        row["k"] = api_key_id
     return row
 
 
