@@ -200,10 +200,11 @@ def query_of(route: Route, http: HttpRequest) -> Any:
         return None
     values: dict[str, str] = {}
     for name, texts in http.args.lists():
+        if any("\x00" in text for text in (name, *texts)):
+            # The name is told without it, for the answer is to be stored with the log.
+            raise ValidationError(details={name.replace("\x00", "\ufffd")[:100]: "must not contain NUL"})
         if len(texts) > 1:
             raise InvalidRequest("A query parameter was given twice", {name[:100]: "must be given once"})
-        if "\x00" in texts[0]:
-            raise ValidationError(details={name[:100]: "must not contain NUL"})
         values[name] = texts[0]
     if route.query is None:
         if values:

@@ -11,21 +11,18 @@ from tests.events.scene import work
 _DEFINITIONS = document()["components"]["schemas"]
 
 
-def one_of_each(api: Caller, number: int = 1) -> dict[str, str]:
-    """Make one of each kind, a further time under another number.
-
-    Ids by the word that stands before them in paths; every tag and key is `loyalty`.
-    """
+def one_of_each(api: Caller) -> dict[str, str]:
+    """Make one of each kind; ids by the word before them in paths. Tags and keys are `loyalty`."""
     program = api.program()
-    asset = api.asset(program, f"PTS{number}", inventory_mode="LOT", scale=2)
-    person = api.participant(f"ann{number}", program_id=program)
+    asset = api.asset(program, "PTS", inventory_mode="LOT", scale=2)
+    person = api.participant("ann", program_id=program)
     group = api.group(person)
     rule = made(api, "/v1/rules", {
         "program_id": program, "name": "r", "condition": "true",
         "actions": [{"type": "CREDIT", "asset_id": asset, "amount": "100"}],
     })
     event = made(api, "/v1/events", {
-        "program_id": program, "external_id": f"ann{number}", "idempotency_key": "k",
+        "program_id": program, "external_id": "ann", "idempotency_key": "k",
         "event_timestamp": "2026-01-01T00:00:00Z", "event_data": {"type": "t"},
     })
     made(api, f"/v1/programs/{program}/tiers", {"key": "loyalty", "levels": [{"key": "gold", "rank": 1}]})

@@ -76,6 +76,18 @@ def test_a_request_to_no_path_is_logged_without_a_pattern(api: Caller, applicati
     assert rows[1]["request_id"] == answer.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize("query", ["%00=1", "a%00b=1", "search=%00", "%00=1&%00=2", "x%00=1&y=2"])
+def test_a_request_is_logged_whatever_its_parameters_are_called(
+    api: Caller, application: Florin, query: str
+) -> None:
+    answer = api.send("GET", "/v1/programs", query_string=query)
+    assert answer.status_code == 400
+    application.server.recorder.flush()
+    rows = api.get("/v1/logs", request_id=answer.headers["X-Request-Id"]).json["data"]
+    assert [row["status_code"] for row in rows] == [400]
+    assert api.get(f"/v1/logs/{rows[0]['id']}").json["response_body"] == answer.json
+
+
 def test_a_new_keys_text_is_in_no_log(api: Caller, application: Florin) -> None:
     created = api.post("/v1/api-keys", {"name": "k"}).json
     api.post("/v1/programs", {"name": created["key"]})
