@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app import db
-from app.flows import drain
+from app.flows import drain, rulesets
 from tests.api.client import Caller, walk
 
 
@@ -62,3 +62,27 @@ def test_a_suspended_rule_is_met_by_nothing_until_it_is_active_again(api: Caller
         (ada,) = walk(api, "/v1/participants", external_id="ada")
         counts.append(api.get(f"/v1/participants/{ada['id']}").json["counters"]["n"])
     assert counts == ["1", "1", "2", "2"]
+
+
+def test_after_a_change_the_next_event_meets_it_and_only_that_rule_is_compiled(
+    api: Caller, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = [
+        api.post("/v1/rules", {
+            "program_id": program, "name": f"rule {number}", "condition": "true",
+            "actions": [{"type": "TAG", "tag": f"tag {number}"}],
+        }).json["id"]
+        for number in range(5)
+    ]
+    send(api, program, "before")
+    compiled = []
+    compile_one = rulesets._compile
+    monkeypatch.setattr(rulesets, "_compile", lambda *of: compiled.append(of[0]) or compile_one(*of))
+    for number, change in enumerate(({"actions": [{"type": "TAG", "tag": "new"}]}, {"order": 999},
+                                     {"status": "SUSPENDED"})):
+        assert api.patch(f"/v1/rules/{rules[number]}", change).status_code == 200
+        send(api, program, f"after {number}")
+        # A version that is in force is compiled once, whatever else the rule set holds; none leaves it.
+        newest = walk(api, f"/v1/rules/{rules[number]}/history")[0]["id"]
+        assert [str(one) for one in compiled] == ([] if change.get("status") else [newest])
+        compiled.clear()
