@@ -85,7 +85,7 @@ class Ringer:
 
     def __init__(self) -> None:
         """Start idle; the thread begins with the first ring, so never before a fork."""
-        self._wanted: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -101,14 +101,13 @@ class Ringer:
 
     def _run(self) -> None:
         while True:
-            first = self._wanted.get()
-            wanted = {first}
+            wanted = {self._wanted.get()}
             while not self._wanted.empty():
                 wanted.add(self._wanted.get())
             rung_at = time.monotonic()
             # The sweeper finds what could not be rung for.
             with contextlib.suppress(redis.RedisError, dramatiq.BrokerError, OSError):
-                ring_now(partition for partition in wanted if partition is not None)
+                ring_now(wanted)
             # The first ring goes out at once; under load the next one carries what came meanwhile.
             time.sleep(max(0.0, rung_at + PAUSE_SECONDS - time.monotonic()))
 

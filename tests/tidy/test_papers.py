@@ -1,6 +1,7 @@
 """The papers that a stranger looks for are there, and name the two commands."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +28,50 @@ def test_every_process_of_the_procfile_leaves_no_shell_behind() -> None:
 def test_no_link_in_a_paper_leads_nowhere() -> None:
     broken = []
     for paper in files(".md"):
-        text = re.sub(r"```.*?```", "", paper.read_text(encoding="utf-8"), flags=re.DOTALL)
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", _prose(paper)):
             if "://" not in target and not (paper.parent / target).exists():
                 broken.append(f"{name(paper)} → {target}")
     assert broken == []
+
+
+def test_every_link_into_a_paper_meets_a_heading() -> None:
+    broken = []
+    for paper in files(".md"):
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", _prose(paper)):
+            meant = paper.parent / target if target else paper
+            if "://" not in target and meant.exists() and anchor not in _anchors(meant):
+                broken.append(f"{name(paper)} → {target}#{anchor}")
+    assert broken == []
+
+
+def _prose(paper: Path) -> str:
+    return re.sub(r"```.*?```", "", paper.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def _anchors(paper: Path) -> set[str]:
+    """The headings as links name them: small letters, hyphens for spaces, no other signs."""
+    headings = re.findall(r"^#+ (.*)$", _prose(paper), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_file_that_a_text_names_is_there() -> None:
+    outer, inner = "app|workers|scheduler|bench|tests|docs|migrations", "flows|store|book|engine|ledger"
+    places = re.compile(rf"(?<![\w./-])(?:{outer}|{inner})/[\w/.-]*\w")
+    lost = [
+        f"{name(path)} → {place}"
+        for path in files(".md", ".py")
+        for place in places.findall(path.read_text(encoding="utf-8"))
+        if not place.endswith("_") and not _is_there(place)  # What ends so is the beginning of several.
+    ]
+    assert lost == []
+
+
+def _is_there(place: str) -> bool:
+    """A room of app may stand without it, a module without its ending, a function behind it by a point."""
+    stems = [place, place.rpartition(".")[0] or place]
+    return any(
+        (ROOT / f"{top}{stem}{end}").exists() for top in ("", "app/") for stem in stems for end in ("", ".py")
+    )
 
 
 def test_every_dependency_says_what_it_saves() -> None:
