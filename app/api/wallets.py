@@ -5,10 +5,11 @@ from app.api.models import balances as models
 from app.api.owners import balance_view
 from app.api.routing import Reply, Request, route
 from app.api.statements import statement
+from app.book import assets
 from app.db import connection
 from app.domain import errors
 from app.domain.errors import DomainError, NotFound
-from app.domain.names import EntryType, OwnerType
+from app.domain.names import EntryType, IssuancePolicy, OwnerType
 from app.flows.fund import change_wallet
 from app.flows.idempotency import hash_of
 from app.flows.move_value import Call, find_program
@@ -65,8 +66,11 @@ def list_program_balance(request: Request) -> Reply:
         found = balances_of(
             c, request.organization_id, request.path["id"], request.query.asset_id, request.query.as_of
         )
+        known = assets.many(c, request.organization_id, [each.asset_id for each in found])
+    # A rule may credit the program itself with an UNLIMITED asset, too; nothing is ever drawn from that.
+    wallets = [each for each in found if known[each.asset_id].policy is IssuancePolicy.PREFUNDED]
     return answer_balances(
-        request, found, lambda each: {**balance_view(each), "issuance_policy": "PREFUNDED"}
+        request, wallets, lambda each: {**balance_view(each), "issuance_policy": "PREFUNDED"}
     )
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from app.book import journal
-from tests.api.client import ABSENT, error_of, walk
+from tests.api.client import ABSENT, Caller, error_of, walk
 from tests.api_balances.conftest import Shop
+from tests.events.scene import PURCHASE, credit, open_scene
 
 
 def wallet_path(shop: Shop, verb: str) -> str:
@@ -44,6 +45,18 @@ def test_only_prefunded_assets_have_a_wallet(shop: Shop) -> None:
         error_of(shop.api.post(wallet_path(shop, verb), {"amount": "5"}), 422, "asset_not_prefunded")
     assert shop.api.get(f"/v1/programs/{shop.program}/balance").json["data"] == []
     error_of(shop.api.get(f"/v1/programs/{ABSENT}/balance"), 404, "not_found")
+
+
+def test_what_a_rule_credits_the_program_of_an_unlimited_asset_is_no_wallet(api: Caller) -> None:
+    scene = open_scene(api)
+    scene.rule(PURCHASE, credit(target={"type": "PROGRAM"}))
+    assert scene.run()["status"] == "COMPLETED"
+    path = f"/v1/programs/{scene.program}"
+    assert api.get(f"{path}/balance").json["data"] == []
+    assert [row["amount"] for row in walk(api, f"{path}/history")] == ["10.00"]
+    funded = api.asset(scene.program, "CASH", scale=2, issuance_policy="PREFUNDED")
+    (wallet,) = api.get(f"{path}/balance").json["data"]
+    assert (wallet["asset_id"], wallet["available"]) == (funded, "0.00")
 
 
 def test_funding_twice_under_a_key_funds_once(funded_shop: Shop) -> None:
