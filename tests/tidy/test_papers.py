@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.__main__ import commands
+from app.cli.bench import names as benchmarks
 from tests.tidy.sources import ROOT, files, name
 
 
@@ -44,8 +46,12 @@ def test_every_link_into_a_paper_meets_a_heading() -> None:
     assert broken == []
 
 
+def _read(paper: Path) -> str:
+    return paper.read_text(encoding="utf-8")
+
+
 def _prose(paper: Path) -> str:
-    return re.sub(r"```.*?```", "", paper.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.sub(r"```.*?```", "", _read(paper), flags=re.DOTALL)
 
 
 def _anchors(paper: Path) -> set[str]:
@@ -72,6 +78,16 @@ def _is_there(place: str) -> bool:
     return any(
         (ROOT / f"{top}{stem}{end}").exists() for top in ("", "app/") for stem in stems for end in ("", ".py")
     )
+
+
+def test_every_command_that_a_paper_shows_is_there() -> None:
+    known = set(commands()) | {f"bench {each}" for each in benchmarks()}
+    shown = set()
+    for paper in files(".md"):
+        for command, first in re.findall(r"dev\.py ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", _read(paper)):
+            shown.add(f"bench {first}" if command == "bench" and first else command)
+    assert len(shown) > 15
+    assert shown <= known
 
 
 def test_every_dependency_says_what_it_saves() -> None:
