@@ -155,10 +155,10 @@ def transaction() -> Iterator[Connection]:
 
 
 class Gathered(psycopg.Pipeline):
-    """A pipeline that sends what was executed together with the next fetch, in one packet where it fits.
+    """A pipeline that sends what was executed together with the next fetch, in one go.
 
     psycopg's own sends each statement at once and polls twice for it, which wakes the server for each: in a
-    short operation that is a fifth of the client's CPU. libpq sends by itself what exceeds 64 KiB, so the
+    short operation that is a fifth of the client's CPU. libpq sends by itself what exceeds 8 KiB, so the
     server still works on the first statements of a large batch while the later ones are rendered.
 
     It leans on two inner methods of psycopg, whose version is pinned; tests/book/test_pipelined.py holds
@@ -190,8 +190,11 @@ def gathered(raw: Connection) -> Iterator[Gathered]:
     assert raw._pipeline is None, "a pipeline within a pipeline"
     # Connection.pipeline() enters the one that is there already.
     raw._pipeline = pipeline = Gathered(raw)
-    with raw.pipeline():
-        yield pipeline
+    try:
+        with raw.pipeline():
+            yield pipeline
+    finally:
+        raw._pipeline = None  # It is still there where a lost connection could not be entered.
 
 
 @contextmanager
