@@ -36,6 +36,23 @@ def test_a_stranger_verifies_it_with_fifty_lines(exported: Path) -> None:
     assert len(Path(third_party.__file__).read_text().splitlines()) <= 50
 
 
+def test_amounts_of_every_width_and_erased_texts_verify_too(lot_shop: Shop, tmp_path: Path) -> None:
+    api = lot_shop.api
+    wide = api.asset(lot_shop.program, "WEI", scale=18)
+    most = "9" * 20 + "." + "9" * 18
+    for amount in ("0." + "0" * 17 + "1", "99999999999999999998", "0.5"):
+        lot_shop.act("adjust", asset_id=wide, type="CREDIT", amount=amount)
+    lot_shop.act("adjust", api.participant("bob"), asset_id=wide, type="CREDIT", amount=most, description="é")
+    assert api.delete(f"/v1/participants/{lot_shop.person}").status_code == 204
+    seal_everything()
+    path = tmp_path / "journal.jsonl"
+    assert export_journal.main([str(path), "--organization", str(api.organization_id)]) == 0
+    assert verify_export.main([str(path)]) == 0
+    assert third_party.verify(str(path)) == 4
+    shown = [json.loads(line)["postings"][1]["amount"] for line in path.read_text().splitlines()[1:]]
+    assert shown == ["0." + "0" * 17 + "1", "99999999999999999998", "0.5", most]
+
+
 @pytest.mark.parametrize(("field", "value"), [
     ("action_type", "DEBIT"), ("created_at", "2020-01-01T00:00:00Z"), ("description", "something else"),
     ("rule_id", "8f14e45f-ceea-467f-9a36-dedd4bea2543"), ("entry_hash", "00" * 32),
