@@ -148,7 +148,7 @@ def write(batch: Sequence[Noted], after: datetime) -> datetime:
     database and ours are not read at once, and a pause in between must not turn two requests around.
     """
     with transaction() as c:
-        # No request waits for the disk behind its neighbours' logs; a crash of the server may cost the last ones.
+        # No request waits for the disk behind its neighbours' logs; a crash may cost the last half second's.
         c.execute("SET LOCAL synchronous_commit = off")
         now = read_clock(c)
         here = time.monotonic()
