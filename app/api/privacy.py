@@ -45,10 +45,11 @@ def export_participant(request: Request) -> Reply:
 @route(
     "DELETE", "/v1/participants/{id}", summary="Erase a participant", tag=_TAG, responses={204: None},
     description=(
-        "Closes the participant and forgets the person: profile, tags and attributes at once; events, texts, "
-        "history, logs, messages and stored answers within minutes. Amounts stay, under `erased-<id>`, and "
-        "the ledger's hash chain stays valid. Cannot be undone: profile and status change no more. May be "
-        "asked again."
+        "Closes the participant with its enrollments and forgets the person: profile, tags and attributes at "
+        "once; events, texts, history, logs, messages and stored answers within minutes. Amounts stay, under "
+        "`erased-<id>`, and the ledger's hash chain stays valid. Cannot be undone: profile and status change "
+        "no more, and events that name the participant are refused as those of an unknown one. May be asked "
+        "again."
     ),
 )
 def erase_participant(request: Request) -> Reply:

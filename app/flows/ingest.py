@@ -159,6 +159,14 @@ def _plain(context: _Context, submission: Submission) -> bool:
     )
 
 
+def _named(context: _Context, external_id: str, field: str, refusal: type[errors.DomainError]) -> UUID:
+    """Return who has an external id, _NOBODY where somebody is to be created. Raises `refusal`."""
+    person = context.by_external.get(external_id, _NOBODY)
+    if external_id == f"erased-{person}":
+        raise refusal(details={field: "was erased"})
+    return person
+
+
 def _resolve(context: _Context, submission: Submission) -> tuple[UUID, UUID | None]:
     """Return participant and recipient, noting whom to create and enroll. Raises what refuses the event."""
     program = context.programs.get(submission.program_id)
@@ -175,7 +183,7 @@ def _resolve(context: _Context, submission: Submission) -> tuple[UUID, UUID | No
             raise errors.ParticipantNotFound(details={"participant_id": "is unknown"})
     else:
         assert submission.external_id is not None
-        person = context.by_external.get(submission.external_id) or _NOBODY
+        person = _named(context, submission.external_id, "external_id", refusal)
         if person is _NOBODY and not create:
             raise refusal(details={"external_id": "is unknown, and the program rejects unknown participants"})
     if submission.recipient_id is not None:
@@ -183,7 +191,8 @@ def _resolve(context: _Context, submission: Submission) -> tuple[UUID, UUID | No
         if recipient not in context.enrolled:
             raise errors.RecipientNotFound(details={"recipient_id": "is unknown"})
     elif submission.recipient_external_id is not None:
-        recipient = context.by_external.get(submission.recipient_external_id) or _NOBODY
+        named = submission.recipient_external_id
+        recipient = _named(context, named, "recipient_external_id", errors.RecipientNotFound)
         if recipient is _NOBODY and not create:
             raise errors.RecipientNotFound(
                 details={"recipient_external_id": "is unknown, and the program rejects unknown participants"}

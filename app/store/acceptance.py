@@ -32,7 +32,7 @@ _BY_ID = f"""
 SELECT p.id, p.external_id, e.program_id
 FROM unnest(%(ids)s::uuid[]) AS x(id)
 CROSS JOIN LATERAL (SELECT p.id, p.external_id FROM participants p
-    WHERE p.organization_id = %(organization_id)s AND p.id = x.id OFFSET 0) p
+    WHERE p.organization_id = %(organization_id)s AND p.id = x.id AND p.erased_at IS NULL OFFSET 0) p
 {_ENROLLED}
 """
 
@@ -75,7 +75,7 @@ def people_by_external_id(
 
 
 def people_by_id(c: Connection, organization_id: UUID, ids: list[UUID], program_ids: list[UUID]) -> Any:
-    """Start reading participants by id, a row for each ACTIVE enrollment among the programs."""
+    """Do the same by id; who was erased is unknown."""
     return c.execute(_BY_ID, {"organization_id": organization_id, "ids": ids, "programs": program_ids})
 
 

@@ -25,6 +25,11 @@ WHERE organization_id = %(organization_id)s AND id = %(id)s
 _STATE = """
 UPDATE owners SET tags = '{}', attributes = '{}' WHERE organization_id = %(organization_id)s AND id = %(id)s
 """
+# Whoever is forgotten is in no broadcast and no automation any more.
+_ENROLLMENTS = """
+UPDATE enrollments SET status = 'CLOSED', updated_at = %(now)s
+WHERE organization_id = %(organization_id)s AND participant_id = %(id)s AND status <> 'CLOSED'
+"""
 _EVENTS = """
 WITH batch AS (
     SELECT seq FROM events
@@ -156,12 +161,13 @@ class Erased:
 
 
 def profile(c: Connection, erased: Erased, now: datetime) -> None:
-    """Blank out the profile and the state, and close the participant."""
+    """Blank out the profile and the state, and close the participant with its enrollments."""
     values = {
         "organization_id": erased.organization_id, "id": erased.id, "pseudonym": erased.pseudonym, "now": now,
     }
     c.execute(_PROFILE, values)
     c.execute(_STATE, values)
+    c.execute(_ENROLLMENTS, values)
 
 
 def _stepped(sql: str, start: Any, *, step: type) -> Callable[[Connection, Erased, str | None], str | None]:
@@ -182,6 +188,12 @@ def _within(external_id: str) -> str:
     return "%" + external_id.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
+def _state(c: Connection, erased: Erased, after: str | None) -> str | None:
+    """Blank out the state once more: events that waited may have written to it since."""
+    c.execute(_STATE, {"organization_id": erased.organization_id, "id": erased.id})
+    return None
+
+
 def _references(c: Connection, erased: Erased, after: str | None) -> str | None:
     for sql in _REFERENCES:
         c.execute(sql, {
@@ -192,6 +204,7 @@ def _references(c: Connection, erased: Erased, after: str | None) -> str | None:
 
 STAGES: dict[str, Callable[[Connection, Erased, str | None], str | None]] = {
     "events": _stepped(_EVENTS, 0, step=int),
+    "state": _state,
     "history": _stepped(_HISTORY, NOWHERE, step=UUID),
     "texts": _stepped(_TEXTS, NOWHERE, step=UUID),
     "references": _references,

@@ -8,7 +8,8 @@ from app.api.application import Florin
 from app.flows.due import STEPS
 from app.flows.erase import KIND
 from app.flows.lanes import Lane
-from tests.api.client import ABSENT, Caller, error_of
+from tests.api.client import ABSENT, Caller, error_of, walk
+from tests.events.scene import work
 
 NAME = "grace-hopper-1906"
 SECRET = "compiler-inventor"
@@ -171,3 +172,89 @@ def test_who_was_erased_stays_closed_and_nameless(api: Caller) -> None:
     # Who only closed an account is not forgotten: tags and attributes stay open.
     closed = api.participant("closed", status="CLOSED")
     assert api.put(f"/v1/participants/{closed}/state/tags", {"tags": ["left"]}).status_code == 200
+
+
+def _rule(api: Caller, program_id: str, **action: str) -> None:
+    answer = api.post("/v1/rules", {
+        "program_id": program_id, "name": action["type"], "condition": "true", "actions": [action],
+    })
+    assert answer.status_code == 201, answer.json
+
+
+def test_groups_and_events_of_who_was_erased_show_ids_and_amounts(api: Caller) -> None:
+    person, asset_id = _person(api)
+    program = api.get(f"/v1/participants/{person}").json["program_ids"][0]
+    _rule(api, program, type="CREDIT", asset_id=asset_id, amount="2", description="for {{ event.who }}")
+    _rule(api, program, type="TAG", tag=SECRET)
+    work()
+    group = f"/v1/groups/{api.group(person, api.participant('friend'))}"
+    given = {"program_id": program, "asset_id": asset_id, "type": "CREDIT", "amount": "5", "description": "d"}
+    assert api.post(f"{group}/balances/adjust", given).status_code == 200
+    rows = walk(api, "/v1/events", participant_id=person)
+    assert [row["external_id"] for row in rows] == [NAME]
+    event, other = rows[0]["id"], walk(api, "/v1/events", external_id="other")[0]["id"]
+    entry = api.get(f"/v1/events/{event}").json["rule_evaluations"][0]["actions"][0]["journal_entry_id"]
+    before = [api.get(path).json for path in (group, f"{group}/members", f"/v1/events/{event}")]
+    assert api.delete(f"/v1/participants/{person}").status_code == 204
+    _erase_all()
+
+    shown = api.get(f"/v1/events/{event}").json
+    forgotten = {"event_data": {}, "external_id": f"erased-{person}", "rule_evaluations": []}
+    assert shown == {**before[2], **forgotten}
+    assert api.get("/v1/events/by-key", program_id=program, idempotency_key="e1").json == shown
+    assert walk(api, "/v1/events", external_id=NAME) == []
+    assert [row["event_data"] for row in walk(api, "/v1/events", participant_id=person)] == [{}]
+    explained = api.get(f"/v1/events/{event}/explain").json
+    assert (explained["explained"], SECRET in json.dumps(explained)) == (False, False)
+    theirs = api.get(f"/v1/events/{other}").json
+    assert (theirs["recipient_id"], theirs["event_data"]) == (person, {"type": "x"})
+    posted = api.get(f"/v1/journal-entries/{entry}").json
+    assert sorted(each["amount"] for each in posted["postings"]) == ["-2", "2"]
+    assert SECRET not in json.dumps(posted)
+
+    assert api.get(group).json == before[0]
+    members = api.get(f"{group}/members").json
+    for row in before[1]["data"]:
+        row["external_id"] = row["external_id"].replace(NAME, f"erased-{person}")
+    assert members == before[1]
+    enrolled = walk(api, f"/v1/programs/{program}/participants", status="CLOSED")
+    assert [row["external_id"] for row in enrolled] == [f"erased-{person}"]
+
+
+def test_no_event_is_taken_about_who_was_erased_and_the_name_is_free(api: Caller) -> None:
+    person, _ = _person(api)
+    program = api.get(f"/v1/participants/{person}").json["program_ids"][0]
+    api.delete(f"/v1/participants/{person}")
+    body = {
+        "program_id": program, "idempotency_key": "new", "event_timestamp": "2026-01-01T00:00:00Z",
+        "event_data": {"who": SECRET},
+    }
+    for who, code in (
+        ({"participant_id": person}, "participant_not_found"),
+        ({"external_id": f"erased-{person}"}, "participant_not_found"),
+        ({"external_id": "other", "recipient_id": person}, "recipient_not_found"),
+        ({"external_id": "other", "recipient_external_id": f"erased-{person}"}, "recipient_not_found"),
+    ):
+        error_of(api.post("/v1/events", {**body, **who}), 422, code)
+        batch = api.post("/v1/events/batch", {"events": [{**body, **who}]}).json
+        assert batch["results"][0]["code"] == code
+    fresh = api.post("/v1/events", {**body, "external_id": NAME})
+    assert fresh.status_code == 202
+    assert fresh.json["participant_id"] != person
+    # Another's name that only begins like a pseudonym is a name like any other.
+    assert api.post("/v1/events", {
+        **body, "external_id": f"erased-{ABSENT}", "idempotency_key": "like",
+    }).status_code == 202
+
+
+def test_what_an_event_wrote_that_waited_through_an_erasure_is_forgotten_too(api: Caller) -> None:
+    person, _ = _person(api)
+    program = api.get(f"/v1/participants/{person}").json["program_ids"][0]
+    _rule(api, program, type="SET_ATTRIBUTE", key="who", value="{{ event.who }}")
+    api.delete(f"/v1/participants/{person}")
+    work()
+    assert api.get(f"/v1/participants/{person}").json["attributes"] == {"who": SECRET}
+    _erase_all()
+    assert api.get(f"/v1/participants/{person}").json["attributes"] == {}
+    after = _all_text(api.organization_id)
+    assert {table for table, text in after.items() if SECRET in text} <= {"rules", "rule_history"}
