@@ -44,21 +44,33 @@ def replay(organization_id: UUID | None, into: str | None = None) -> Iterator[tu
         ) from None
 
 
+def refuse_unfit(into: str) -> None:
+    """Look at a database that somebody named, before anything is done with it. Raises Failure."""
+    parts = urlsplit(into)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.netloc or not parts.path.strip("/"):
+        raise Failure("--into must look like postgresql://user:password@host:5432/database.")
+    try:
+        with replays.open_copy(into, connect_arguments()) as target:
+            if not replays.is_empty(target):
+                raise Failure("The database to replay into is not empty.")
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise Failure(f"The database to replay into cannot be used: {reason}") from None
+
+
 def _drop(c: psycopg.Connection, name: str) -> None:
     c.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _compared(own: str, into: str, organization_id: UUID | None) -> Iterator[tuple[Checked, str]]:
+    refuse_unfit(into)
     _migrate(into)
     with replays.open_copy(own, connect_arguments()) as source, \
-            replays.open_copy(into, connect_arguments()) as target:
-        if not replays.is_empty(target):
-            raise Failure("The database to replay into is not empty.")
-        with source.transaction():
-            # One moment of the system, which goes on meanwhile.
-            source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            source.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            yield from flow.run(source, target, organization_id)
+            replays.open_copy(into, connect_arguments()) as target, source.transaction():
+        # One moment of the system, which goes on meanwhile.
+        source.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        source.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield from flow.run(source, target, organization_id)
 
 
 def _migrate(url: str) -> None:

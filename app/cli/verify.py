@@ -18,6 +18,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--replay", action="store_true", help="decide every event again and compare")
     parser.add_argument("--into", help="an empty database for that (one is made and removed by default)")
     arguments = parser.parse_args(argv)
+    if arguments.into is not None:
+        if not arguments.replay:
+            parser.error("--into needs --replay")
+        replay_database.refuse_unfit(arguments.into)
     total = 0
     found = verify.run(arguments.organization)
     if arguments.replay:

@@ -128,7 +128,13 @@ LEFT: dict[str, LiteralString] = {
 
 
 def is_empty(c: Connection) -> bool:
-    """Say whether a database holds nobody's data."""
+    """Say whether a database holds nobody's data: no table at all, or ours without an organization."""
+    row: Any = c.execute(
+        "SELECT count(*) AS tables, to_regclass('public.partition_leases') IS NOT NULL AS ours FROM pg_tables"
+        " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    ).fetchone()
+    if not row["ours"]:
+        return bool(row["tables"] == 0)
     return c.execute("SELECT 1 FROM organizations LIMIT 1").fetchone() is None
 
 
