@@ -17,6 +17,9 @@ from app.domain.instants import format_instant
 WAIT_SECONDS = 30.0  # For the workers to do what a step caused; they take milliseconds.
 POLL_SECONDS = 0.02
 FORBIDDEN = 403
+REFUSALS = 400  # Status codes from here on.
+WIDTH = 110  # Of what is told.
+INDENT = " " * 5
 _SAVED = re.compile(r"\$([a-z][a-z0-9_]*)")
 _FINAL = frozenset(("COMPLETED", "FAILED"))
 
@@ -65,9 +68,11 @@ class Player:
         for number, step in enumerate(scenario.steps, 1):
             self._say(f"{number:>3}. {step.say}")
             try:
-                self._take(step)
+                told = self._take(step)
             except Mismatch as error:
                 raise Mismatch(f"{scenario.name}, step {number} ({step.say}): {error}") from None
+            for line in told:
+                self._say(line)
 
     def _asset(self, asset: Mapping[str, Any]) -> None:
         body = {name: value for name, value in asset.items() if name != "key"}
@@ -77,7 +82,8 @@ class Player:
         self._saved[asset["key"]] = self._create("/v1/assets", body)["id"]
         self._symbols[asset["key"]] = body["symbol"]
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: Step) -> list[str]:
+        """Do one step and compare; return what to tell of it, if anything."""
         evaluated: Any = None
         if step.event is not None:
             evaluated = self._send(step)
@@ -86,7 +92,7 @@ class Player:
         elif step.call is not None:
             self._request(step)
         self._compare(step.expect, evaluated)
-        self._say(_summary(step.expect, evaluated))
+        return _summary(step, evaluated)
 
     def _create(self, path: str, body: Mapping[str, Any]) -> Any:
         status, answer = self._api("POST", path, self._filled(body))
@@ -261,19 +267,36 @@ def _equal(what: str, have: Any, wanted: Any) -> None:
         raise Mismatch(f"{what}: {have}, not {wanted}")
 
 
-def _summary(expect: Expectation, event: Any) -> str:
-    """Tell in a line or two what came out, as it was compared."""
-    told = []
+def _summary(step: Step, event: Any) -> list[str]:
+    """Tell in a few lines what came out, as it was compared; none where there was nothing to compare."""
+    told, expect = [], step.expect
+    if step.code is not None and step.code >= REFUSALS:
+        told.append(f"refused with {step.code}")
     if event is not None:
         told.append(event["status"] + (f" {event['error_code']}" if event.get("error_code") else ""))
         told += [f"{each['rule_name']}: {each.get('reason') or each['status']}"
                  for each in event["rule_evaluations"]]
     for name, state in (*expect.participants.items(), *expect.groups.items(), ("program", expect.program)):
         told += [f"{name}.{what} = {_shown(value)}" for what, value in state.items()]
-    return "     " + ", ".join(told)
+    return _lines(told)
+
+
+def _lines(told: list[str]) -> list[str]:
+    """Put what is told into lines, which end only between two of its parts."""
+    lines: list[str] = []
+    for part in told:
+        if lines and len(lines[-1]) + len(part) + 2 < WIDTH:
+            lines[-1] += f", {part}"
+        else:
+            if lines:
+                lines[-1] += ","
+            lines.append(f"{INDENT}{part}")
+    return lines
 
 
 def _shown(value: Any) -> str:
+    if value is None or (isinstance(value, Mapping | list | str) and not value):
+        return "none"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
     return ", ".join(value) if isinstance(value, list) else str(value)

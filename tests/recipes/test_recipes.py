@@ -1,5 +1,6 @@
 """Every recipe comes out as it says, through HTTP and workers; and its page says what is played."""
 
+import re
 import secrets
 from datetime import UTC, datetime
 
@@ -7,12 +8,15 @@ import pytest
 
 from app.cli import recipes, scenario
 from app.cli.scenario import Expectation, Scenario, ScenarioError, Step
-from app.cli.scenario_player import Api, Mismatch, Player
+from app.cli.scenario_player import WIDTH, Api, Mismatch, Player
 from app.domain.actions import ActionType
 
 
-def play(api: Api, recipe: Scenario, **settings: float) -> None:
-    Player(recipe, api, secrets.token_hex(2), lambda: datetime.now(UTC), **settings).play()
+def play(api: Api, recipe: Scenario, **settings: float) -> list[str]:
+    """Play a recipe; return what a terminal would show."""
+    said: list[str] = []
+    Player(recipe, api, secrets.token_hex(2), lambda: datetime.now(UTC), said.append, **settings).play()
+    return said
 
 
 # Those that move the clock come last: the system that all of them play on is years ahead then.
@@ -21,7 +25,14 @@ NAMES = sorted(scenario.names(), key=lambda name: scenario.load(name).test_clock
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_comes_out_as_it_says(name: str, running_api: Api) -> None:
-    play(running_api, scenario.load(name))
+    recipe = scenario.load(name)
+    said = play(running_api, recipe)
+    heads = [f"{number:>3}. {step.say}" for number, step in enumerate(recipe.steps, 1)]
+    assert [line for line in said if line in heads] == heads
+    for line in said:
+        assert line.strip(), "an empty line tells nothing"
+        assert line in heads or len(line) <= WIDTH, line
+        assert not re.search(r"(= *(,|$)|\{\}|None|\[\])", line), line
 
 
 def test_a_difference_in_the_last_digit_is_found(running_api: Api) -> None:
