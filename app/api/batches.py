@@ -10,6 +10,7 @@ from typing import Any
 
 from app.api import bodies
 from app.domain.errors import DomainError, InvalidRequest, ValidationError
+from app.domain.texts import is_unstorable
 
 
 class _Fault:
@@ -71,10 +72,10 @@ def _fault_in(item: Any) -> DomainError | None:
             return each.error
         if depth > bodies.DEPTH_MAX:
             return bodies.too_deep()
-        if isinstance(each, str) and bodies.unstorable(each):
+        if isinstance(each, str) and is_unstorable(each):
             return ValidationError(details={path or "body": bodies.UNSTORABLE})
         if isinstance(each, dict):
-            if any(map(bodies.unstorable, each)):
+            if any(map(is_unstorable, each)):
                 return ValidationError(details={path or "body": bodies.UNSTORABLE_NAME})
             waiting.extend(
                 (f"{path}.{key}" if path else key, inner, depth + 1) for key, inner in each.items()

@@ -9,9 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.errors import DomainError, InvalidRequest, ValidationError
+from app.domain.texts import NUMBER_EXPONENT_MAX, NUMBER_LENGTH_MAX, is_absurd, is_unstorable
 
-NUMBER_LENGTH_MAX = 60
-NUMBER_EXPONENT_MAX = 100
 DEPTH_MAX = 64  # The deepest part of the contract, event_data, may have 32 levels.
 
 ABSURD_NUMBER = f"A number is longer than {NUMBER_LENGTH_MAX} characters or beyond ±1e{NUMBER_EXPONENT_MAX}"
@@ -21,7 +20,6 @@ UNSTORABLE_NAME = "must not have a field name with NUL or half a surrogate pair"
 
 # NUL, which PostgreSQL cannot store, and halves of surrogate pairs, which are not text.
 _SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class AbsurdNumber(ValueError):
@@ -35,7 +33,7 @@ class DuplicateName(ValueError):
 def decimal(text: str) -> Decimal:
     """Read a number with a fraction or an exponent. Raises AbsurdNumber."""
     number = Decimal(text)
-    if len(text) > NUMBER_LENGTH_MAX or not -NUMBER_EXPONENT_MAX <= number.adjusted() < NUMBER_EXPONENT_MAX:
+    if is_absurd(number, len(text)):
         if len(text) <= NUMBER_LENGTH_MAX and not number:
             return Decimal(0)
         raise AbsurdNumber
@@ -108,18 +106,13 @@ def _walk(value: Any, check_texts: bool) -> None:
             raise too_deep()
         if isinstance(each, dict):
             for name, inner in each.items():
-                if check_texts and unstorable(name):
+                if check_texts and is_unstorable(name):
                     details[path or "body"] = UNSTORABLE_NAME
                     continue
                 waiting.append((f"{path}.{name}" if path else name, inner, depth + 1))
         elif isinstance(each, list):
             waiting.extend((f"{path}[{index}]", inner, depth + 1) for index, inner in enumerate(each))
-        elif check_texts and isinstance(each, str) and unstorable(each):
+        elif check_texts and isinstance(each, str) and is_unstorable(each):
             details[path or "body"] = UNSTORABLE
     if details:
         raise ValidationError(details=dict(list(details.items())[:100]))
-
-
-def unstorable(text: str) -> bool:
-    """Say whether a text holds what the database cannot keep as text."""
-    return "\x00" in text or _SURROGATE.search(text) is not None

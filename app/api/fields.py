@@ -4,7 +4,6 @@ Every type says in its JSON schema what it accepts, so that the document and the
 Messages never repeat what was sent.
 """
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
@@ -32,8 +31,8 @@ from app.domain.amounts import (
     significant_digits,
 )
 from app.domain.durations import DurationError, parse_duration
-from app.domain.ids import id_of
 from app.domain.instants import InstantError, parse_instant
+from app.domain.texts import ATTRIBUTE_BYTES_MAX, KEY_LENGTH_MAX, has_control, is_email, read_uuid
 
 AMOUNT_PATTERN = r"^(?=[^1-9]*[1-9])\+?0*[0-9]{1,20}(\.[0-9]{1,18}0*)?$"
 BOUND_PATTERN = r"^[+-]?[0-9]{1,60}(\.[0-9]{1,60})?$"
@@ -46,8 +45,6 @@ DURATION_PATTERN = r"^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$"
 # Empty clears an address.
 EMAIL_PATTERN = r"^$|^[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+$"
 PLAIN_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"  # No control characters, NUL among them.
-KEY_LENGTH_MAX = 255  # Keys and tags alike (decision A8).
-ATTRIBUTE_BYTES_MAX = 4096
 
 # The kinds of fault that have an error code of their own; app/api/faults.py reads them.
 AMOUNT_FAULT = "invalid_amount"
@@ -55,9 +52,6 @@ SCALE_FAULT = "invalid_scale"
 QUANTITY_FAULT = "invalid_quantity"
 STRUCTURE_FAULT = "invalid_request"
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+")
 
 
 def fault(message: str, kind: str = "invalid") -> PydanticCustomError:
@@ -78,9 +72,10 @@ def _text_of(value: Any) -> str:
 
 def parse_uuid(value: Any) -> UUID:
     """Read a UUID in its usual form of 36 characters."""
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    found = read_uuid(value) if isinstance(value, str) else None
+    if found is None:
         raise fault("must be a UUID")
-    return id_of(value)
+    return found
 
 
 def _parse_instant(value: Any) -> datetime:
@@ -157,8 +152,7 @@ def _parse_quantity(value: Any) -> int:
 
 
 def _refuse_control(value: str) -> str:
-    # Nearly every text is printable, which is told faster.
-    if not value.isprintable() and _CONTROL.search(value):
+    if has_control(value):
         raise fault("must not contain control characters")
     return value
 
@@ -170,7 +164,7 @@ def _check_attribute(value: str) -> str:
 
 
 def _check_email(value: str) -> str:
-    if value and not _EMAIL.fullmatch(value):
+    if value and not is_email(value):
         raise fault("must be an e-mail address")
     return value
 

@@ -21,7 +21,7 @@ from app.api.addresses import client_address, refuse_broken_text
 from app.api.credentials import Credentials, key_of
 from app.api.errors import InternalError, Unavailable
 from app.api.faults import body_error, query_error
-from app.api.fields import KEY_LENGTH_MAX, PLAIN_PATTERN, parse_uuid
+from app.api.fields import PLAIN_PATTERN, parse_uuid
 from app.api.limits import Limit, RateLimiter, unlimited
 from app.api.measures import Measures
 from app.api.recorder import BODY_BYTES_MAX as LOGGED_BYTES_MAX
@@ -38,6 +38,7 @@ from app.domain.errors import (
 )
 from app.domain.ids import new_id
 from app.domain.json import dumps
+from app.domain.texts import KEY_LENGTH_MAX
 from app.observe import log
 from app.store.identities import Identity
 

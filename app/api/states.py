@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from app.api.fields import KEY_LENGTH_MAX
 from app.api.models import state as models
 from app.api.owners import counter_view
 from app.api.pages import envelope, listing, page_of
@@ -28,6 +27,7 @@ from app.domain.errors import (
 )
 from app.domain.ids import derived_id
 from app.domain.names import OwnerType
+from app.domain.texts import KEY_LENGTH_MAX
 from app.engine import state_edits
 from app.engine.state import Owner
 from app.flows.edit_state import Edit, edit, read_owner

@@ -4,7 +4,6 @@ What lives here: shapes, required fields, closed words, lengths. What a text mea
 duration?) is checked where it is compiled, in app/engine/compiled.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,6 +12,7 @@ from app.domain import actions as a
 from app.domain.errors import ValidationError
 from app.domain.json import dumps
 from app.domain.names import Bucket
+from app.domain.texts import KEY_LENGTH_MAX, has_control, read_uuid
 
 Word = TypeVar("Word", a.ActionType, a.TargetType, Bucket)
 
@@ -25,7 +25,6 @@ FIELDS = frozenset({
 })
 TARGET_FIELDS = frozenset({"type", "id", "external_id", "participant_id", "group_id"})
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 def actions_from_json(items: object) -> tuple[a.Action, ...]:
@@ -97,8 +96,8 @@ class _Fields:
 
     def name(self, name: str) -> str:
         """Return a required tag, key or event name: up to 255 characters, no control characters."""
-        value = self.text(name, a.NAME_LENGTH_MAX)
-        if a.has_control(value):
+        value = self.text(name, KEY_LENGTH_MAX)
+        if has_control(value):
             self.fault(name, "must not contain control characters")
         return value
 
@@ -126,10 +125,10 @@ class _Fields:
         value = self.get("asset_id")
         if value is None:
             self.fault("asset_id", "is required")
-        elif not isinstance(value, str) or not _UUID.fullmatch(value):
+        elif not isinstance(value, str) or (found := read_uuid(value)) is None:
             self.fault("asset_id", "must be a UUID")
         else:
-            return UUID(value)
+            return found
         return UUID(int=0)
 
     def payload(self) -> Mapping[str, Any]:

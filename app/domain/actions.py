@@ -4,7 +4,6 @@ What lives here: the types and their bounds. Reading them from JSON is app/domai
 their texts (expressions, templates, durations) is app/engine/compiled.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +15,6 @@ from app.domain.names import Bucket
 ACTIONS_MAX = 100  # Actions of one rule: what one event can be asked to do stays a bounded amount of work.
 TEXT_LENGTH_MAX = 8192  # Any text of an action; the same bound as an expression's.
 DESCRIPTION_LENGTH_MAX = 500  # As in the API's money operations.
-NAME_LENGTH_MAX = 255  # Tags, keys, references, event names.
-ATTRIBUTE_BYTES_MAX = 4096
 PAYLOAD_BYTES_MAX = 65536  # As of event_data, which it becomes.
 PAYLOAD_DEPTH_MAX = 31  # One less than event_data: the payload is merged into it at the top.
 
@@ -223,14 +220,6 @@ TYPE_OF: Mapping[type[Action], ActionType] = {
 
 # A tuple made once: a union would be put together anew at every call, on the hot path.
 _BLOCKED_WHILE_INACTIVE = (Credit, Debit, Hold, Release, Forfeit, VoidHold, Counter)
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-def has_control(text: str) -> bool:
-    """Say whether a text holds control characters, which tags, keys and event names must not."""
-    return _CONTROL.search(text) is not None
 
 
 def action_type(action: Action) -> ActionType:

@@ -11,7 +11,6 @@ from app.domain.values import value
 
 EVENT_DATA_BYTES_MAX = 64 * 1024
 EVENT_DATA_DEPTH_MAX = 32
-NUMBER_EXPONENT_MAX = 100  # Numbers of event data lie between 1e-100 and 1e100 (decision A8).
 BATCH_EVENTS_MAX = 100
 IDEMPOTENCY_KEY_LENGTH_MAX = 255
 CHAIN_DEPTH_MAX = 10

@@ -4,19 +4,15 @@ A record knows its line for the report. What a record means stands in app/flows/
 """
 
 import csv
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from app.domain.json import loads
+from app.domain.texts import problem_of
 
 RECORDS_MAX = 500  # A step of an import: short enough for a transaction, large enough to be fast.
 RECORD_BYTES_MAX = 512 * 1024
-NUMBER_LENGTH_MAX = 60
-NUMBER_EXPONENT_MAX = 100
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -156,27 +152,5 @@ def _of_json(number: int, text: str) -> Record:
         return Record(number, None, "is not valid JSON")
     if not isinstance(value, dict):
         return Record(number, None, "is not a JSON object")
-    problem = _unstorable(value)
+    problem = problem_of(value)
     return Record(number, None if problem else value, problem)
-
-
-def _unstorable(value: Any) -> str | None:
-    """Return why a value cannot be stored, None where it can."""
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        match each:
-            case dict():
-                waiting += [*each, *each.values()]
-            case list():
-                waiting += each
-            case str() if "\x00" in each or _SURROGATE.search(each):
-                return "contains NUL or half a surrogate pair"
-            case bool() | None | str():
-                pass
-            case int() | Decimal():
-                number = Decimal(each)
-                digits = len(number.as_tuple().digits)
-                if abs(number.adjusted()) >= NUMBER_EXPONENT_MAX or digits > NUMBER_LENGTH_MAX:
-                    return "contains a number that is too large or too long"
-    return None

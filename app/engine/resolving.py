@@ -13,8 +13,9 @@ from uuid import UUID
 from app.domain import actions as a
 from app.domain.amounts import format_plain
 from app.domain.durations import DurationError, parse_duration
-from app.domain.events import EVENT_DATA_BYTES_MAX, NUMBER_EXPONENT_MAX
+from app.domain.events import EVENT_DATA_BYTES_MAX
 from app.domain.instants import InstantError, parse_instant
+from app.domain.texts import KEY_LENGTH_MAX, NUMBER_EXPONENT_MAX, has_control, read_uuid
 from app.engine.cel import CelEvaluationError, ErrorKind, Program, Template
 from app.engine.texts import REFERENCE, Amount, Moment, Text
 
@@ -48,8 +49,8 @@ def name_of(text: Text, activation: Activation, what: str) -> str:
     """Return a tag, a key or an event name: 1 to 255 characters, none of them a control character."""
     if isinstance(text, str):
         return text
-    shown = text_of(text, activation, a.NAME_LENGTH_MAX)
-    if not shown or a.has_control(shown):
+    shown = text_of(text, activation, KEY_LENGTH_MAX)
+    if not shown or has_control(shown):
         raise _invalid(f"the {what} is empty or holds control characters")
     return shown
 
@@ -69,12 +70,10 @@ def uuid_of(found: UUID | Template | Program, activation: Activation) -> UUID:
     if isinstance(found, UUID):
         return found
     text = found.render(activation) if isinstance(found, Template) else identifier_of(found, activation)
-    try:
-        if len(text) == 36:
-            return UUID(text)
-    except ValueError:
-        pass
-    raise _invalid("the target's id is not a UUID")
+    target_id = read_uuid(text)
+    if target_id is None:
+        raise _invalid("the target's id is not a UUID")
+    return target_id
 
 
 def reference_of(reference: Text | Program, activation: Activation) -> str:

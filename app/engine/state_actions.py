@@ -6,6 +6,7 @@ from typing import Any
 from app.domain import actions as a
 from app.domain.amounts import ZERO, AmountError, add_to_counter, format_plain
 from app.domain.names import EventErrorCode, StateOperation, StateType
+from app.domain.texts import ATTRIBUTE_BYTES_MAX, KEY_LENGTH_MAX
 from app.domain.tiers import TierReason
 from app.engine.compiled import CompiledAttribute, CompiledCounter, CompiledState, CompiledTag, CompiledTier
 from app.engine.resolving import amount_of, name_of, text_of
@@ -34,9 +35,9 @@ def run(scope: Scope, action: CompiledState, owner: Owner) -> Recorded:
 
 def _tag(scope: Scope, action: CompiledTag, owner: Owner) -> Recorded:
     tag = name_of(action.tag, scope.variables, "tag").lower()
-    if len(tag) > a.NAME_LENGTH_MAX:
+    if len(tag) > KEY_LENGTH_MAX:
         raise ActionFailed(
-            EventErrorCode.EXPRESSION_ERROR, f"the tag has more than {a.NAME_LENGTH_MAX} characters"
+            EventErrorCode.EXPRESSION_ERROR, f"the tag has more than {KEY_LENGTH_MAX} characters"
         )
     adds = isinstance(action.action, a.Tag)
     if (tag in owner.tags) is adds:
@@ -100,9 +101,9 @@ def _attribute(scope: Scope, action: CompiledAttribute, owner: Owner) -> Recorde
     key = name_of(action.key, scope.variables, "key")
     value = text_of(action.value, scope.variables)
     size = len(value.encode())
-    if size > a.ATTRIBUTE_BYTES_MAX:
+    if size > ATTRIBUTE_BYTES_MAX:
         raise ActionFailed(
-            EventErrorCode.LIMIT_EXCEEDED, f"an attribute has at most {a.ATTRIBUTE_BYTES_MAX} bytes"
+            EventErrorCode.LIMIT_EXCEEDED, f"an attribute has at most {ATTRIBUTE_BYTES_MAX} bytes"
         )
     before = owner.attributes.get(key)
     if before is None:

@@ -16,6 +16,7 @@ from app.domain import actions as a
 from app.domain.amounts import COUNTER_DIGITS_MAX, EXACT, AmountError, check_size, parse_decimal
 from app.domain.durations import DurationError, parse_duration
 from app.domain.instants import InstantError, parse_instant
+from app.domain.texts import ATTRIBUTE_BYTES_MAX, KEY_LENGTH_MAX, read_uuid
 from app.engine import cel
 from app.engine.cel import CelError, Kind, Program, Reads, Template
 
@@ -24,7 +25,6 @@ Text: TypeAlias = str | Template
 Moment: TypeAlias = timedelta | datetime | Template
 
 REFERENCE = re.compile(r"[A-Za-z0-9._:@-]{1,255}", re.ASCII)  # Decision A8.
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _ANY_SPAN = timedelta(hours=1)  # Stands in for a duration that is at fault.
 T = TypeVar("T")
 Inspect: TypeAlias = Callable[[str], list[str]]  # What else is wrong with an expression that compiles.
@@ -188,15 +188,15 @@ def _literal(text: str) -> Text:
 
 def _tag(text: str) -> Text:
     tag = _literal(text)
-    if isinstance(tag, str) and len(tag := tag.lower()) > a.NAME_LENGTH_MAX:
-        raise TextFault(f"must have at most {a.NAME_LENGTH_MAX} characters in lower case")
+    if isinstance(tag, str) and len(tag := tag.lower()) > KEY_LENGTH_MAX:
+        raise TextFault(f"must have at most {KEY_LENGTH_MAX} characters in lower case")
     return tag
 
 
 def _attribute(text: str) -> Text:
     value = _literal(text)
-    if isinstance(value, str) and len(value.encode()) > a.ATTRIBUTE_BYTES_MAX:
-        raise TextFault(f"must not be longer than {a.ATTRIBUTE_BYTES_MAX} bytes")
+    if isinstance(value, str) and len(value.encode()) > ATTRIBUTE_BYTES_MAX:
+        raise TextFault(f"must not be longer than {ATTRIBUTE_BYTES_MAX} bytes")
     return value
 
 
@@ -239,9 +239,10 @@ def _reference(text: str) -> Text | Program:
 def _static_id(text: str) -> UUID | Template:
     if "{{" in text:
         return cel.compile_template(text)
-    if not _UUID.fullmatch(text):
+    found = read_uuid(text)
+    if found is None:
         raise TextFault("must be a UUID, or hold an expression in {{ }}")
-    return UUID(text)
+    return found
 
 
 def _leaves(value: Any) -> Iterator[Any]:

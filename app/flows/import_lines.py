@@ -1,6 +1,5 @@
 """What the records of an import mean: participants, opening balances, events; checked field by field."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,21 +14,18 @@ from app.domain.events import (
     EVENT_DATA_DEPTH_MAX,
     IDEMPOTENCY_KEY_LENGTH_MAX,
     Submission,
+    is_deeper,
 )
 from app.domain.ids import SYSTEM_KEY_PREFIX
 from app.domain.instants import InstantError, parse_instant
 from app.domain.json import dumps, loads
 from app.domain.names import ParticipantStatus
+from app.domain.texts import ATTRIBUTE_BYTES_MAX, KEY_LENGTH_MAX, has_control, is_email, problem_of, read_uuid
 from app.flows.manage_participants import Upsert
 from app.store.participants import PROFILE
 
-KEY_LENGTH_MAX = 255
-ATTRIBUTE_BYTES_MAX = 4096
 PHONE_LENGTH_MAX = 50
 DESCRIPTION_LENGTH_MAX = 500
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 COLUMNS: dict[str, frozenset[str]] = {
     "participants": frozenset({"external_id", "status", "tags", "attributes", *PROFILE}),
@@ -76,7 +72,7 @@ def participant_of(fields: Mapping[str, Any], program_id: UUID | None) -> Upsert
     refuse_unknown(fields, "participants")
     profile = {name: _text(fields, name, PHONE_LENGTH_MAX if name == "phone" else 255) for name in PROFILE}
     given = {name: value for name, value in profile.items() if value is not None}
-    if "email" in given and given["email"] and not _EMAIL.fullmatch(given["email"]):
+    if "email" in given and given["email"] and not is_email(given["email"]):
         raise wrong("email", "must be an e-mail address")
     status = _text(fields, "status", 20)
     if status is not None and status not in list(ParticipantStatus):
@@ -116,31 +112,27 @@ def submission_of(fields: Mapping[str, Any], program_id: UUID) -> Submission:
             data = loads(data)
         except (ValueError, RecursionError):
             raise wrong("event_data", "must be JSON") from None
+        # What a text hides within a field, the reader of the file has not seen.
+        if (problem := problem_of(data)) is not None:
+            raise wrong("event_data", problem)
     if not isinstance(data, dict):
         raise wrong("event_data", "must be an object")
     if len(dumps(data).encode()) > EVENT_DATA_BYTES_MAX:
         raise wrong("event_data", f"must not be larger than {EVENT_DATA_BYTES_MAX} bytes")
-    if _depth(data) > EVENT_DATA_DEPTH_MAX:
+    if is_deeper(data, EVENT_DATA_DEPTH_MAX):
         raise wrong("event_data", f"must not be nested more than {EVENT_DATA_DEPTH_MAX} levels deep")
     at = _instant(fields, "event_timestamp")
     if at is None:
         raise wrong("event_timestamp", "is required")
+    recipient_id = _uuid(fields, "recipient_id")
     recipient_external_id = fields.get("recipient_external_id")
+    if recipient_id is not None and recipient_external_id is not None:
+        raise wrong("recipient_id", "must not be given beside recipient_external_id")
     return Submission(
         program_id, _idempotency_key(_required(fields, "idempotency_key")), at, data, external_id,
-        participant_id, _uuid(fields, "recipient_id"),
+        participant_id, recipient_id,
         None if recipient_external_id is None else _key(recipient_external_id, "recipient_external_id"),
     )
-
-
-def _depth(value: Any) -> int:
-    deepest, waiting = 0, [(value, 1)]
-    while waiting:
-        each, depth = waiting.pop()
-        if isinstance(each, dict | list):
-            deepest = max(deepest, depth)
-            waiting += [(inner, depth + 1) for inner in (each.values() if isinstance(each, dict) else each)]
-    return deepest
 
 
 def _required(fields: Mapping[str, Any], name: str) -> Any:
@@ -162,7 +154,7 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str | None:
 
 
 def _key(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= KEY_LENGTH_MAX or _CONTROL.search(value):
+    if not isinstance(value, str) or not 1 <= len(value) <= KEY_LENGTH_MAX or has_control(value):
         raise wrong(name, f"must be a string of 1 to {KEY_LENGTH_MAX} characters without control characters")
     return value
 
@@ -178,9 +170,10 @@ def _uuid(fields: Mapping[str, Any], name: str) -> UUID | None:
     value = fields.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    found = read_uuid(value) if isinstance(value, str) else None
+    if found is None:
         raise wrong(name, "must be a UUID")
-    return UUID(value)
+    return found
 
 
 def _instant(fields: Mapping[str, Any], name: str) -> datetime | None:
@@ -209,7 +202,8 @@ def _tags(fields: Mapping[str, Any]) -> list[str] | None:
     tags = value.split("|") if isinstance(value, str) else value
     if not isinstance(tags, list):
         raise wrong("tags", "must be an array, or in CSV a text with | between tags")
-    return [_key(tag, "tags").lower() for tag in tags]
+    # Some letters become longer when they become small.
+    return [_key(_key(tag, "tags").lower(), "tags") for tag in tags]
 
 
 def _attributes(fields: Mapping[str, Any]) -> dict[str, str] | None:

@@ -170,6 +170,54 @@ def test_events_are_accepted_in_order_once(api: Caller) -> None:
         assert c.execute("SELECT count(*) AS n FROM events").fetchone() == {"n": 700}
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (r'{"a": "\u0000"}', "contains NUL or half a surrogate pair"),
+        (r'{"\ud800": 1}', "contains NUL or half a surrogate pair"),
+        ('{"a": [{"b": 1e30000}]}', "contains a number that is too large or too long"),
+        ('{"a": 1e999999999}', "contains a number that is too large or too long"),
+        ('{"a": 1e-101}', "contains a number that is too large or too long"),
+        ("{" + '"a": {' * 32 + "}" * 33, "must not be nested more than 32 levels deep"),
+        ("[1]", "must be an object"),
+        ("{", "must be JSON"),
+    ],
+)
+def test_what_hides_in_a_columns_text_costs_its_own_line_alone(api: Caller, data: str, why: str) -> None:
+    def line(number: int, text: str) -> str:
+        return f'ada,k{number},2020-01-01T00:00:00Z,"{text.replace(chr(34), chr(34) * 2)}"\n'
+
+    head = "external_id,idempotency_key,event_timestamp,event_data\n"
+    whole = head + line(1, '{"a": 1e99, "b": 1e-100}') + line(2, data) + line(3, "{}")
+    done = _run(api, whole, "events", program_id=api.program())
+    assert (done["status"], done["accepted_lines"], done["rejected_lines"]) == ("COMPLETED", 2, 1)
+    assert walk(api, f"/v1/imports/{done['id']}/errors") == [
+        {"line": 3, "code": "validation_error", "message": f"event_data {why}"}
+    ]
+
+
+def test_a_line_is_held_to_what_a_request_is_held_to(api: Caller) -> None:
+    program_id = api.program()
+    event = {"external_id": "ada", "event_timestamp": "2020-01-01T00:00:00Z", "event_data": {}}
+    rows = [
+        {**event, "idempotency_key": "both", "recipient_id": ABSENT, "recipient_external_id": "bob"},
+        {**event, "idempotency_key": "system:1"},
+        {**event, "idempotency_key": "other", "participant_id": ABSENT},
+    ]
+    done = _run(api, _jsonl(rows), "events", LINES, program_id=program_id)
+    assert (done["accepted_lines"], done["rejected_lines"]) == (0, 3)
+    for row in rows:
+        assert api.send("POST", "/v1/events", {**row, "program_id": program_id}).status_code == 400
+    people = [
+        {"external_id": "a", "email": "a\x01b@example.com"}, {"external_id": "b", "tags": ["\u0130" * 200]},
+        {"external_id": "c\x85"},
+    ]
+    done = _run(api, _jsonl(people), "participants", LINES)
+    assert (done["accepted_lines"], done["rejected_lines"]) == (0, 3)
+    for row in people:
+        assert api.send("POST", "/v1/participants", row).status_code == 400
+
+
 def test_events_wait_while_many_wait(api: Caller) -> None:
     program_id = api.program()
     row = {

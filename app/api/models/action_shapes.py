@@ -6,7 +6,8 @@ The checks themselves are in app/domain/action_reading; a test holds the two tog
 from typing import Any
 
 from app.api.fields import NAME_PATTERN, TEXT_PATTERN
-from app.domain.actions import DESCRIPTION_LENGTH_MAX, NAME_LENGTH_MAX, TEXT_LENGTH_MAX
+from app.domain.actions import DESCRIPTION_LENGTH_MAX, TEXT_LENGTH_MAX
+from app.domain.texts import KEY_LENGTH_MAX
 
 _NULL = {"type": "null"}
 
@@ -19,7 +20,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-_NAME = _text(NAME_LENGTH_MAX, pattern=NAME_PATTERN)
+_NAME = _text(KEY_LENGTH_MAX, pattern=NAME_PATTERN)
 _ASSET_ID = {"asset_id": {"type": "string", "format": "uuid"}}
 _TOLD = {"description": _or_null(_text(DESCRIPTION_LENGTH_MAX))}
 _OPTIONAL = _or_null(_text())
