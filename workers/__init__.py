@@ -3,8 +3,15 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
+import dramatiq.worker
+
 from app.observe import configure_logging
 from app.queue import broker as _broker
+
+# Where Redis was away for a moment, a thread that had finished its message slept five seconds before it told
+# so, and no other message ran in it. Dramatiq has no setting for this.
+ACK_AGAIN_SECONDS = 1
+dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS = ACK_AGAIN_SECONDS
 
 configure_logging()
 broker = _broker()
