@@ -3,11 +3,8 @@
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from uuid import UUID
 
-from app.book import chain
-from app.cli.failure import Failure
-from app.db import transaction
+from app.cli.organization import chosen, takes_organization
 from app.domain.json import dumps
 from app.flows import export_journal
 
@@ -16,9 +13,9 @@ def main(argv: list[str]) -> int:
     """Write to the file that is named, or to the standard output."""
     parser = ArgumentParser(prog="dev.py export-journal", description=__doc__)
     parser.add_argument("file", nargs="?", type=Path, help="where to write; the standard output by default")
-    parser.add_argument("--organization", type=UUID, help="may be left out where there is only one")
+    takes_organization(parser)
     arguments = parser.parse_args(argv)
-    lines = export_journal.lines(arguments.organization or _only_organization())
+    lines = export_journal.lines(chosen(arguments.organization))
     if arguments.file is None:
         for line in lines:
             sys.stdout.write(dumps(line) + "\n")
@@ -27,11 +24,3 @@ def main(argv: list[str]) -> int:
         count = sum(1 for line in lines if file.write(dumps(line) + "\n"))
     print(f"{count - 1} entries written to {arguments.file}")
     return 0
-
-
-def _only_organization() -> UUID:
-    with transaction() as c:
-        found = chain.organizations(c)
-    if len(found) != 1:
-        raise Failure(f"There are {len(found)} organizations; name one with --organization.")
-    return found[0]

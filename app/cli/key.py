@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.cli.failure import Failure
+from app.cli.organization import chosen, takes_organization
 from app.db import read_clock, transaction
 from app.flows import api_keys as flow
 from app.flows import bootstrap
@@ -25,14 +26,14 @@ def _parser() -> ArgumentParser:
     create = actions.add_parser("create", help="make a key and show it once")
     create.set_defaults(action=_create)
     create.add_argument("--name", default="Made by dev.py key create")
-    _takes_organization(create)
+    takes_organization(create)
     listing = actions.add_parser("list", help="show all keys of an organization, never their text")
     listing.set_defaults(action=_list)
-    _takes_organization(listing)
+    takes_organization(listing)
     revoke = actions.add_parser("revoke", help="make a key useless, everywhere, within a second")
     revoke.set_defaults(action=_revoke)
     revoke.add_argument("key_id", type=UUID, help="the id that `list` shows")
-    _takes_organization(revoke)
+    takes_organization(revoke)
     organization = actions.add_parser("organization", help="make an organization and its first key")
     organization.set_defaults(action=_organization)
     organization.add_argument("name")
@@ -40,21 +41,17 @@ def _parser() -> ArgumentParser:
     limit.set_defaults(action=_limit)
     limit.add_argument("per_second", type=int, help="requests a second; 0 means no limit")
     limit.add_argument("burst", type=int, help="requests at once")
-    _takes_organization(limit)
+    takes_organization(limit)
     return parser
 
 
-def _takes_organization(parser: ArgumentParser) -> None:
-    parser.add_argument("--organization", type=UUID, help="its id; may be left out where there is only one")
-
-
 def _create(arguments: Namespace) -> None:
-    key_id, key = flow.create(_organization_id(arguments), arguments.name)
+    key_id, key = flow.create(chosen(arguments.organization), arguments.name)
     print(f"{key}\nThis is key {key_id}. It is shown this once.")
 
 
 def _list(arguments: Namespace) -> None:
-    organization_id = _organization_id(arguments)
+    organization_id = chosen(arguments.organization)
     with transaction() as connection:
         rows = api_keys.of_organization(connection, organization_id)
     for row in rows:
@@ -63,7 +60,7 @@ def _list(arguments: Namespace) -> None:
 
 
 def _revoke(arguments: Namespace) -> None:
-    flow.revoke(_organization_id(arguments), arguments.key_id)
+    flow.revoke(chosen(arguments.organization), arguments.key_id)
     print("Revoked.")
 
 
@@ -89,26 +86,9 @@ def _limit(arguments: Namespace) -> None:
     with transaction() as connection:
         organizations.set_rate_limit(
             connection,
-            organization_id=_organization_id(arguments),
+            organization_id=chosen(arguments.organization),
             per_second=arguments.per_second,
             burst=arguments.burst,
             now=read_clock(connection),
         )
     print("Set; it holds everywhere within a second.")
-
-
-def _organization_id(arguments: Namespace) -> UUID:
-    with transaction() as connection:
-        rows = organizations.every(connection)
-    ids: list[UUID] = [row["id"] for row in rows]
-    if arguments.organization is not None:
-        if arguments.organization not in ids:
-            raise Failure(f"There is no organization {arguments.organization}.")
-        chosen: UUID = arguments.organization
-        return chosen
-    if not ids:
-        raise Failure("There is no organization yet: make one with `dev.py key organization NAME`.")
-    if len(ids) > 1:
-        table = "\n".join(f"  {row['id']}  {row['name']}" for row in rows)
-        raise Failure(f"Say which --organization is meant:\n{table}")
-    return ids[0]

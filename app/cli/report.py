@@ -8,14 +8,13 @@ from uuid import UUID
 
 from app.book.reports import Scope
 from app.cli.failure import Failure
-from app.db import transaction
+from app.cli.organization import chosen, takes_organization
 from app.domain.amounts import AmountError, parse_amount
 from app.domain.breakage import METHOD
 from app.domain.instants import InstantError, format_instant, parse_instant
 from app.domain.periods import Granularity
 from app.flows import report_breakage, report_check, report_rules, reports, verify
 from app.flows.reports import Row, Span
-from app.store import organizations
 
 _IDS = frozenset({"asset_id", "program_id", "rule_id", "asset_name", "scale"})
 
@@ -24,7 +23,7 @@ def main(argv: list[str]) -> int:
     """Print the report that argv names."""
     parser = ArgumentParser(prog="dev.py report", description=__doc__)
     parser.add_argument("name", choices=[*_REPORTS, "check"])
-    parser.add_argument("--organization", type=UUID, help="needed where there are several")
+    takes_organization(parser)
     parser.add_argument("--program", type=UUID, help="only this program")
     parser.add_argument("--asset", type=UUID, help="only this asset")
     parser.add_argument("--as-of", type=_instant, help="an instant such as 2026-01-31T23:59:59Z")
@@ -35,7 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--point-value", help="deferred-revenue: what a unit is worth, such as 0.01")
     parser.add_argument("--window", type=int, default=1000, help="integrity: how many sealed entries")
     arguments = parser.parse_args(argv)
-    arguments.organization = arguments.organization or _only_organization()
+    arguments.organization = chosen(arguments.organization)
     if arguments.name == "check":
         return _check(arguments.organization)
     rows = _REPORTS[arguments.name](arguments)
@@ -48,14 +47,6 @@ def _instant(text: str) -> datetime:
         return parse_instant(text)
     except InstantError as error:
         raise Failure(str(error)) from None
-
-
-def _only_organization() -> UUID:
-    with transaction() as c:
-        found: list[UUID] = [each["id"] for each in organizations.every(c)]
-    if len(found) != 1:
-        raise Failure(f"There are {len(found)} organizations; name one with --organization.")
-    return found[0]
 
 
 def _scope(arguments: Namespace) -> Scope:

@@ -3,9 +3,9 @@
 import pytest
 
 from app import db
-from app.cli import report
+from app.cli import export_journal, key, report
 from app.cli.failure import Failure
-from tests.api.client import Caller, new_caller
+from tests.api.client import ABSENT, Caller, new_caller
 from tests.events.scene import PURCHASE, credit, open_scene
 from tests.reports.conftest import roll_up_everything
 from tests.reports.journal import Journal
@@ -77,6 +77,11 @@ def test_rules_and_breakage_are_printed_with_their_figures(
 
 
 def test_one_of_several_organizations_must_be_named(journal: Journal, api: Caller) -> None:
-    new_caller(api.http)
-    with pytest.raises(Failure, match="2 organizations"):
-        report.main(["liability"])
+    other = new_caller(api.http)
+    for command, arguments in ((report.main, ["liability"]), (export_journal.main, []), (key.main, ["list"])):
+        with pytest.raises(Failure, match="Say which --organization") as refused:
+            command(arguments)
+        assert str(api.organization_id) in str(refused.value)
+        with pytest.raises(Failure, match=f"There is no organization {ABSENT}"):
+            command([*arguments, "--organization", ABSENT])
+        assert command([*arguments, "--organization", str(other.organization_id)]) == 0
