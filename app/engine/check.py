@@ -83,13 +83,19 @@ def check_texts(proposal: Proposal, faults: Faults) -> None:
     for path, message in texts.faults.items():
         kind = errors.InvalidAmount if path in texts.no_amounts else errors.ValidationError
         faults.note(path, message, kind)
+    check_window(proposal, faults)
+    if "budgets" in given:
+        _check_budgets(rule, faults)
+
+
+def check_window(proposal: Proposal, faults: Faults) -> None:
+    """Check that the window of the rule, as it would be then, has a length."""
+    given, rule = proposal.given, proposal.rule
     if rule.active_from is not None and rule.active_to is not None and rule.active_from >= rule.active_to:
         if "active_to" in given:
             faults.note("active_to", "must be after active_from")
         elif "active_from" in given:
             faults.note("active_from", "must be before active_to")
-    if "budgets" in given:
-        _check_budgets(rule, faults)
 
 
 def check_surroundings(proposal: Proposal, surroundings: Surroundings, faults: Faults) -> None:

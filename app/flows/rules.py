@@ -27,7 +27,7 @@ from app.domain.rules import (
     RuleStatus,
     snapshot_of,
 )
-from app.engine.check import Faults, Proposal, Surroundings, check_surroundings, check_texts
+from app.engine.check import Faults, Proposal, Surroundings, check_surroundings, check_texts, check_window
 from app.engine.schedules import next_reset
 from app.flows.locks import lock_budgets
 from app.store import budgets as budget_store
@@ -37,6 +37,8 @@ from app.store.budgets import BudgetState
 from app.store.rules import RuleRow
 
 _EVERYTHING = frozenset({"condition", "actions", "budgets", "active_from", "active_to"})
+# What changes are laid over to look at them alone.
+_NOTHING = Rule(UUID(int=0), UUID(int=0), UUID(int=0), "", "true", (), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def change(
     """
     faults = Faults()
     actions = _read_actions(changes["actions"], faults) if "actions" in changes else {}
+    # What is wrong in itself is told before a rule that is not there or archived (decision A6).
+    check_texts(Proposal(frozenset(changes), _changed(_NOTHING, changes, actions), actions), faults)
     with transaction() as c:
         before = _lock_rule(c, organization_id, rule_id, faults)
         states = budget_store.of_rules(c, organization_id, [rule_id]).get(rule_id, [])
@@ -139,7 +143,7 @@ def change(
         now = read_clock(c)
         rule = _changed(old, changes, actions)
         proposal = Proposal(frozenset(changes), rule, actions)
-        check_texts(proposal, faults)
+        check_window(proposal, faults)
         _check_surroundings(c, organization_id, proposal, now, faults)
         faults.refuse()
         row = replace(
@@ -188,6 +192,7 @@ def _lock_rule(c: Connection, organization_id: UUID, rule_id: UUID, faults: Faul
     """Lock the rule's program and return the rule as it is under the lock."""
     found = rule_store.get(c, organization_id, rule_id)
     if found is None:
+        faults.refuse()
         raise errors.NotFound("Rule not found")
     _lock_program(c, organization_id, found.program_id, faults)
     row = rule_store.get(c, organization_id, rule_id)

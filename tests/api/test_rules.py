@@ -323,6 +323,26 @@ def test_an_archived_program_takes_no_changes_of_rules(api: Caller, program: str
     error_of(api.patch(f"/v1/rules/{rule_id}", {"name": "x"}), 409, "program_archived")
 
 
+@pytest.mark.parametrize(("change", "field"), [
+    ({"condition": "event.type = 1"}, "condition"), ({"actions": [{"type": "TAG"}]}, "actions[0].tag"),
+    ({"actions": [{"type": "COUNTER", "key": "n", "value": "1 +"}]}, "actions[0].value"),
+    ({"budgets": [{"asset_id": ABSENT, "limit": "1", "schedule_type": "INTERVAL", "interval": "1d"}]},
+     "budgets[0].interval"),
+    ({"active_from": "2026-01-02T00:00:00Z", "active_to": "2026-01-01T00:00:00Z"}, "active_to"),
+])
+def test_what_is_wrong_in_itself_is_told_before_what_is_not_there_or_archived(
+    api: Caller, program: str, points: str, change: dict[str, Any], field: str
+) -> None:
+    archived = create(api, program, points)["id"]
+    api.patch(f"/v1/rules/{archived}", {"status": "ARCHIVED"})
+    for rule_id, refusal in ((ABSENT, (404, "not_found")), (archived, (409, "rule_archived"))):
+        wrong = api.patch(f"/v1/rules/{rule_id}", change)
+        assert list(error_of(wrong, 400, "validation_error")) == [field]
+        error_of(api.patch(f"/v1/rules/{rule_id}", {"name": "x"}), *refusal)
+    assert list(error_of(api.post("/v1/rules", {**body(ABSENT, points), **change}), 400,
+                         "validation_error")) == [field]
+
+
 def test_a_condition_is_validated_with_a_place(api: Caller) -> None:
     assert api.post("/v1/rules/validate", {"condition": CONDITION}).json == {
         "valid": True, "message": "CEL condition is valid",
