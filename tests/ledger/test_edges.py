@@ -17,6 +17,7 @@ from app.ledger.debits import debit
 from app.ledger.due import expire, mature
 from app.ledger.entries import LINES_MAX, Cause
 from app.ledger.holds import forfeit, hold, release
+from app.ledger.lots import LotFilter
 from app.ledger.redemptions import redeem, reverse
 from app.ledger.transfers import transfer
 from tests.ledger.books import Books, asset, named
@@ -73,6 +74,26 @@ def test_releasing_an_expired_lot_while_overdrawn_repays_nothing(books: Books) -
     assert plan.entry.action_type is EntryType.RELEASE
     assert books.account("ann").available == -4
     books.check()
+
+
+def test_both_ends_of_a_window_belong_to_it_and_it_may_be_one_instant(books: Books) -> None:
+    instants = []
+    for _ in range(3):
+        give(books, "10")
+        instants.append(books.now)
+        books.advance(1)
+
+    def held(first: int, last: int, later: int = 0, earlier: int = 0) -> Decimal:
+        window = LotFilter(
+            earned_from=instants[first] + timedelta(microseconds=later),
+            earned_to=instants[last] - timedelta(microseconds=earlier),
+        )
+        return hold(books.account("ann"), books.asset, None, filters=window, **how(books)).amount
+
+    assert [held(1, 1), held(0, 1), held(0, 2)] == [10, 20, 30]
+    assert [held(0, 2, later=1), held(0, 2, earlier=1), held(0, 2, later=1, earlier=1)] == [20, 20, 10]
+    with pytest.raises(errors.InvalidRequest, match="before earned_from"):
+        held(1, 1, earlier=1)
 
 
 def test_maturity_and_expiry_on_one_day_expire(books: Books) -> None:
