@@ -7,7 +7,7 @@ import pytest
 
 from app.cli.__main__ import commands
 from app.cli.bench import names as benchmarks
-from tests.tidy.sources import ROOT, files, name
+from tests.tidy.sources import ROOT, files, name, python
 
 
 @pytest.mark.parametrize("paper", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Procfile", ".ci/run"])
@@ -19,6 +19,16 @@ def test_the_readme_shows_both_commands() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "python3 dev.py run" in readme
     assert "python3 dev.py test" in readme
+
+
+def test_the_map_of_the_house_names_every_room_and_no_other() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+`) \|", readme.partition("## The map of the house")[2], re.MULTILINE)
+    told = {room for row in rows for room in re.findall(r"`([^`]+)`", row)}
+    top = {name(path).partition("/")[0] for path in python() if "/" in name(path)} | {"docs"}
+    inner = {path.relative_to(ROOT).parts[1] for path in python("app")}
+    rooms = {f"app/{each}" for each in inner if not each.endswith(".py")} | {"app/*.py"}
+    assert told == (top - {"app"}) | rooms
 
 
 def test_every_process_of_the_procfile_leaves_no_shell_behind() -> None:
