@@ -238,4 +238,5 @@ def _result(index: int, outcome: Accepted | DomainError, request_id: str) -> dic
         return {"index": index, "status": "accepted", "event": _accepted(outcome)}
     told = body_of(outcome, request_id)
     del told["request_id"]
-    return {"index": index, "status": "error", "error": outcome.message, **told}
+    fields = "; ".join(f"{path} {text}" for path, text in outcome.details.items())
+    return {"index": index, "status": "error", "error": fields or outcome.message, **told}

@@ -121,7 +121,9 @@ class BatchResult(Answer):
     index: int
     status: Literal["accepted", "error"]
     event: AcceptedEvent | None = None
-    error: Annotated[str | None, Field(description="The same as `message`.")] = None
+    error: Annotated[str | None, Field(
+        description="What is wrong, in one line: the fields at fault, or else the `message`."
+    )] = None
     code: str | None = None
     message: str | None = None
     details: dict[str, str] | None = None
