@@ -5,13 +5,12 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from app.db import Connection, pipelined
+from app.db import pipelined
 from app.domain.amounts import format_amount
-from app.domain.assets import Asset
 from app.domain.errors import InvalidRequest
 from app.domain.names import Bucket, OwnerType
-from app.flows.idempotency import Outcome, once
-from app.flows.move_value import FIRST_LOTS, Call, look_up, open_desk
+from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.move_value import FIRST_LOTS, Call, Desk, begin
 from app.ledger.checks import check_amount
 from app.ledger.credits import credit
 from app.ledger.debits import debit
@@ -37,22 +36,21 @@ def adjust(call: Call, wanted: Adjustment, key: str | None, request_hash: bytes)
             "allow_negative is for debits of AVAILABLE", {"allow_negative": "only for DEBIT of AVAILABLE"}
         )
     with pipelined() as c:
-        asset = look_up(c, call, wanted.kind, wanted.owner_id).asset
-        check_amount(asset, wanted.amount, adjust=True)
         person = wanted.owner_id if wanted.kind is OwnerType.PARTICIPANT else None
-        return once(
-            c, call.organization_id, call.program_id, "adjust", key, request_hash,
-            lambda: _adjust(c, call, wanted, asset), person,
+        turn = take_turn(
+            c, call.organization_id, call.program_id, "adjust", key, request_hash, person
         )
+        opening = begin(
+            c, call, [wanted.owner_id], wallet=True,
+            first_lots=FIRST_LOTS if wanted.type == "DEBIT" else None,
+        )
+        check_amount(opening.look_up(wanted.kind, wanted.owner_id).asset, wanted.amount, adjust=True)
+        return once(turn, lambda: _adjust(opening.desk(), wanted))
 
 
-def _adjust(c: Connection, call: Call, wanted: Adjustment, asset: Asset) -> dict[str, Any]:
-    is_debit = wanted.type == "DEBIT"
-    desk = open_desk(
-        c, call, [wanted.owner_id], wallet=True, first_lots=FIRST_LOTS if is_debit else None, asset=asset
-    )
+def _adjust(desk: Desk, wanted: Adjustment) -> dict[str, Any]:
     desk.refuse_inactive(wanted.owner_id)
-    if is_debit:
+    if wanted.type == "DEBIT":
         plan = desk.plan(lambda: debit(
             desk.account(wanted.owner_id), desk.source(), desk.asset, wanted.amount, bucket=wanted.bucket,
             allow_negative=wanted.allow_negative, description=wanted.description, adjust=True, **desk.how(),
@@ -65,8 +63,8 @@ def _adjust(c: Connection, call: Call, wanted: Adjustment, asset: Asset) -> dict
     desk.write(plan)
     is_group = wanted.kind is OwnerType.GROUP
     answer: dict[str, Any] = {
-        "amount": format_amount(wanted.amount, desk.asset.scale), "asset_id": str(call.asset_id),
-        "program_id": str(call.program_id), "type": wanted.type, "bucket": str(wanted.bucket),
+        "amount": format_amount(wanted.amount, desk.asset.scale), "asset_id": str(desk.asset.id),
+        "program_id": str(desk.program["id"]), "type": wanted.type, "bucket": str(wanted.bucket),
         "journal_entry_id": str(plan.entry.id),
         "message": "Group balance adjusted successfully" if is_group else "Balance adjusted successfully",
     }

@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection, pipelined
+from app.db import pipelined
 from app.domain.amounts import format_amount
 from app.domain.assets import Asset
 from app.domain.errors import AssetNotPrefunded
 from app.domain.names import EntryType, IssuancePolicy, WebhookType
-from app.flows.idempotency import Outcome, once
-from app.flows.move_value import Call, look_up, open_desk
+from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.move_value import Call, Desk, begin
 from app.ledger.checks import check_amount
 from app.ledger.entries import Plan
 from app.ledger.wallets import burn, fund
@@ -25,23 +25,21 @@ def change_wallet(
 ) -> Outcome:
     """FUND or BURN the wallet; the answer as it is sent. Under a key it happens once."""
     with pipelined() as c:
-        asset = look_up(c, call).asset
-        check_amount(asset, amount)
-        return once(
-            c, call.organization_id, call.program_id, action_type.lower(), key, request_hash,
-            lambda: _change(c, call, action_type, amount, description, asset),
-        )
+        operation = action_type.lower()
+        turn = take_turn(c, call.organization_id, call.program_id, operation, key, request_hash)
+        opening = begin(c, call, [], wallet=True)
+        check_amount(opening.look_up().asset, amount)
+        return once(turn, lambda: _change(opening.desk(), action_type, amount, description))
 
 
 def _change(
-    c: Connection, call: Call, action_type: EntryType, amount: Decimal, description: str | None, asset: Asset
+    desk: Desk, action_type: EntryType, amount: Decimal, description: str | None
 ) -> dict[str, Any]:
-    desk = open_desk(c, call, [], wallet=True, asset=asset)
     if desk.asset.policy is not IssuancePolicy.PREFUNDED:
         raise AssetNotPrefunded()
     act = fund if action_type is EntryType.FUND else burn
     plan = act(desk.wallet(), desk.asset, amount, description=description, **desk.how())
-    desk.write(plan, [_message(desk.asset, call.program_id, plan, desk.ids.next())])
+    desk.write(plan, [_message(desk.asset, desk.program["id"], plan, desk.ids.next())])
     return {
         "available": format_amount(plan.accounts[0].available, desk.asset.scale),
         "journal_entry_id": str(plan.entry.id), "message": f"Program {_WORDS[action_type]} successfully",

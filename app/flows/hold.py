@@ -6,12 +6,11 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from app.db import Connection, pipelined
+from app.db import pipelined
 from app.domain.amounts import format_amount
-from app.domain.assets import Asset
 from app.domain.names import Bucket, OwnerType
-from app.flows.idempotency import Outcome, once
-from app.flows.move_value import FIRST_LOTS, Call, Desk, look_up, open_desk
+from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.move_value import FIRST_LOTS, Call, Desk, begin
 from app.ledger.checks import check_amount, check_lot_asset
 from app.ledger.entries import Plan
 from app.ledger.holds import forfeit, hold, release, void_hold
@@ -44,23 +43,23 @@ class Handling:
 def handle(call: Call, wanted: Handling, key: str | None, request_hash: bytes) -> Outcome:
     """Carry out one of the four; the answer as it is sent. Under a key it happens once."""
     with pipelined() as c:
-        asset = look_up(c, call, wanted.kind, wanted.owner_id).asset
+        person = wanted.owner_id if wanted.kind is OwnerType.PARTICIPANT else None
+        operation = wanted.operation.lower()
+        turn = take_turn(c, call.organization_id, call.program_id, operation, key, request_hash, person)
+        opening = begin(
+            c, call, [wanted.owner_id], wallet=wanted.operation is Operation.VOID_HOLD, first_lots=FIRST_LOTS
+        )
+        asset = opening.look_up(wanted.kind, wanted.owner_id).asset
         if wanted.amount is not None:
             check_amount(asset, wanted.amount)
         if wanted.reference_id is not None:
             check_lot_asset(asset, "reference_id")
         for field in wanted.filters.given() if wanted.filters else ():
             check_lot_asset(asset, field)
-        person = wanted.owner_id if wanted.kind is OwnerType.PARTICIPANT else None
-        return once(
-            c, call.organization_id, call.program_id, wanted.operation.lower(), key, request_hash,
-            lambda: _handle(c, call, wanted, asset), person,
-        )
+        return once(turn, lambda: _handle(opening.desk(), wanted))
 
 
-def _handle(c: Connection, call: Call, wanted: Handling, asset: Asset) -> dict[str, Any]:
-    is_void = wanted.operation is Operation.VOID_HOLD
-    desk = open_desk(c, call, [wanted.owner_id], wallet=is_void, first_lots=FIRST_LOTS, asset=asset)
+def _handle(desk: Desk, wanted: Handling) -> dict[str, Any]:
     # Taking value away stays possible for suspended and closed participants (decision E7); an archived
     # group keeps what it has.
     if wanted.kind is OwnerType.GROUP or wanted.operation in (Operation.HOLD, Operation.RELEASE):
@@ -70,7 +69,7 @@ def _handle(c: Connection, call: Call, wanted: Handling, asset: Asset) -> dict[s
     scale = desk.asset.scale
     answer: dict[str, Any] = {
         "operation": str(wanted.operation), "amount_processed": format_amount(plan.amount, scale),
-        "asset_id": str(call.asset_id), "program_id": str(call.program_id),
+        "asset_id": str(desk.asset.id), "program_id": str(desk.program["id"]),
         "balance": desk.balance_view(plan.accounts[0]), "journal_entry_id": str(plan.entry.id),
         "message": f"Processed {format_amount(plan.amount, scale)}",
     }

@@ -3,11 +3,13 @@
 Events do not pass here: their id is made from their key (app/flows/ingest.py).
 
     request_hash = hash_of("hold", [participant_id], body.model_dump(exclude={"idempotency_key"}))
-    with transaction() as c:
-        outcome = once(c, organization_id, program_id, "hold", key, request_hash, perform, participant_id)
+    with pipelined() as c:
+        turn = take_turn(c, organization_id, program_id, "hold", key, request_hash, participant_id)
+        …
+        outcome = once(turn, perform)
 
-`once` comes first in the transaction, before any other lock. `perform` does the work and returns the answer
-as it will be sent; only its success occupies the key.
+`take_turn` comes first in the transaction, before any other lock. `perform` does the work and returns the
+answer as it will be sent; only its success occupies the key.
 """
 
 import hashlib
@@ -64,26 +66,44 @@ def normalised(value: Any) -> Any:
             return value
 
 
-def once(
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The place of a request among those under its key; without a key, one of its own."""
+
+    c: Connection
+    name: idempotency.Name | None
+    request_hash: bytes
+    participant_id: UUID | None
+    known: Any
+
+
+def take_turn(
     c: Connection, organization_id: UUID, program_id: UUID, operation: str, key: str | None,
-    request_hash: bytes, perform: Callable[[], dict[str, Any]], participant_id: UUID | None = None,
-) -> Outcome:
+    request_hash: bytes, participant_id: UUID | None = None,
+) -> Turn:
+    """Wait for others under the key, and start looking for its answer; the first statements of a pipeline."""
+    if key is None:
+        return Turn(c, None, request_hash, participant_id, None)
+    name = idempotency.Name(organization_id, program_id, operation, key)
+    idempotency.wait_turn(c, _number(name))
+    return Turn(c, name, request_hash, participant_id, idempotency.start(c, name))
+
+
+def once(turn: Turn, perform: Callable[[], dict[str, Any]]) -> Outcome:
     """Perform an operation, or return the answer that its key already has.
 
     Raises IdempotencyConflict where the key was used for something else, and whatever `perform` raises.
     """
-    if key is None:
+    if turn.name is None:
         return Outcome(perform(), replayed=False)
-    name = idempotency.Name(organization_id, program_id, operation, key)
-    idempotency.wait_turn(c, _number(name))
-    known = idempotency.get(c, name)
+    known = idempotency.read(turn.known)
     if known is not None:
         first_hash, response = known
-        if first_hash != request_hash:
+        if first_hash != turn.request_hash:
             raise IdempotencyConflict()
         return Outcome(response, replayed=True)
     response = perform()
-    idempotency.insert(c, name, request_hash, response, participant_id)
+    idempotency.insert(turn.c, turn.name, turn.request_hash, response, turn.participant_id)
     return Outcome(response, replayed=False)
 
 

@@ -1,14 +1,15 @@
 """What every operation that moves value on request has in common: check, lock, load, plan, write, tell.
 
     with pipelined() as c:
-        found = look_up(c, call, OwnerType.PARTICIPANT, participant_id)
-        desk = open_desk(c, call, [participant_id], wallet=True, asset=found.asset)
+        opening = begin(c, call, [participant_id], wallet=True)
+        asset = opening.look_up(OwnerType.PARTICIPANT, participant_id).asset
+        desk = opening.desk()
         plan = desk.plan(lambda: credit(desk.account(participant_id), desk.source(), …))
         desk.write(plan)
 
-That is three round trips: what exists; locks and what stands under them; the rows and the commit. The locks
-are held before anything is read that the plan depends on (app/flows/locks.py), and the clock is read after
-them (decision E11). Rendering the answers of the operations is theirs.
+That is two round trips: locks and all that stands under them, whether or not it exists; the rows and the
+commit. The locks are held before anything is read that the plan depends on (app/flows/locks.py), and the
+clock is read after them (decision E11). Rendering the answers of the operations is theirs.
 """
 
 from collections import Counter
@@ -182,25 +183,6 @@ class Found:
     owner: Owner | None
 
 
-def look_up(
-    c: Connection, call: Call, kind: OwnerType | None = None, owner_id: UUID | None = None
-) -> Found:
-    """Find the program, the owner where there is one, and the asset, in this order and one round trip.
-
-    Raises NotFound, AssetNotLinked.
-    """
-    started = programs.start(c, call.organization_id, call.program_id)
-    owners = None if owner_id is None else snapshot.start_owners(c, call.organization_id, [owner_id])
-    in_program = assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id)
-    program = existing_program(started.fetchone())
-    owner = None
-    if owners is not None:
-        assert kind is not None, "an owner is named by kind and id"
-        assert owner_id is not None
-        owner = existing_owner(owners, call.organization_id, kind, owner_id)
-    return Found(program, linked_asset(in_program), owner)
-
-
 def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict[str, Any]:
     """Return a program. Raises NotFound."""
     return existing_program(programs.get(c, organization_id, program_id))
@@ -208,13 +190,17 @@ def find_program(c: Connection, organization_id: UUID, program_id: UUID) -> dict
 
 def find_asset(c: Connection, call: Call) -> Asset:
     """Return the asset of a call. Raises NotFound, AssetNotLinked."""
-    return linked_asset(assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id))
+    return linked_asset(assets.read_in_program(
+        assets.start_in_program(c, call.organization_id, call.program_id, call.asset_id)
+    ))
 
 
 def find_owner(c: Connection, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
     """Return a participant or group. Raises NotFound."""
-    cursor = snapshot.start_owners(c, organization_id, [owner_id])
-    return existing_owner(cursor, organization_id, kind, owner_id)
+    known, _ = snapshot.read_owners(
+        snapshot.start_owners(c, organization_id, [owner_id]), organization_id
+    )
+    return existing_owner(known, kind, owner_id)
 
 
 def existing_program(program: dict[str, Any] | None) -> dict[str, Any]:
@@ -224,9 +210,8 @@ def existing_program(program: dict[str, Any] | None) -> dict[str, Any]:
     return program
 
 
-def linked_asset(cursor: Any) -> Asset:
-    """Finish looking an asset up in its program. Raises NotFound, AssetNotLinked."""
-    found = assets.read_in_program(cursor)
+def linked_asset(found: tuple[Asset, bool] | None) -> Asset:
+    """Return an asset that was looked up in its program. Raises NotFound, AssetNotLinked."""
     if found is None:
         raise NotFound("Asset not found")
     asset, linked = found
@@ -235,57 +220,101 @@ def linked_asset(cursor: Any) -> Asset:
     return asset
 
 
-def existing_owner(cursor: Any, organization_id: UUID, kind: OwnerType, owner_id: UUID) -> Owner:
-    """Finish looking an owner up. Raises NotFound."""
-    owner = snapshot.read_owners(cursor, organization_id)[0].get(owner_id)
+def existing_owner(known: Mapping[UUID, Owner], kind: OwnerType, owner_id: UUID) -> Owner:
+    """Return an owner that was looked up. Raises NotFound."""
+    owner = known.get(owner_id)
     if owner is None or owner.kind is not kind:
         raise NotFound(f"{kind.value.capitalize()} not found")
     return owner
 
 
-def open_desk(
-    c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False,
-    first_lots: int | None = None, asset: Asset | None = None, also: Callable[[], None] | None = None,
-) -> Desk:
-    """Lock owners and, for a PREFUNDED asset, the wallet; load accounts and clock. The caller has checked
-    that all of them exist. With `first_lots`, load so many lots of each account; else none. `asset` is that
-    of the call where the caller has read it already; `also` starts further statements behind the locks.
+@dataclass(slots=True)
+class Opening:
+    """What an operation names, locked and loaded, and not yet looked at: it may not exist."""
 
-    Raises ProgramSuspended, ProgramArchived.
+    c: Connection
+    call: Call
+    clock: datetime
+    program: dict[str, Any] | None
+    asset: tuple[Asset, bool] | None
+    owners: dict[UUID, Owner]
+    marks: dict[UUID, Marks]
+    accounts: dict[AccountKey, Account]
+    standings: dict[UUID, str]
+    subscribed: frozenset[WebhookType]
+
+    def look_up(self, kind: OwnerType | None = None, owner_id: UUID | None = None) -> Found:
+        """Find the program, the owner where one is named, and the asset, in this order.
+
+        Raises NotFound, AssetNotLinked.
+        """
+        program = existing_program(self.program)
+        owner = None
+        if owner_id is not None:
+            assert kind is not None, "an owner is named by kind and id"
+            owner = existing_owner(self.owners, kind, owner_id)
+        return Found(program, linked_asset(self.asset), owner)
+
+    def desk(self) -> Desk:
+        """Return the desk at which value is moved.
+
+        Raises what `look_up` raises, ProgramSuspended, ProgramArchived.
+        """
+        found = self.look_up()
+        refuse_inactive_program(found.program)
+        now = later_than(self.clock, self.marks)
+        return Desk(
+            self.c, found.program, found.asset,
+            Cause(self.call.program_id, api_key_id=self.call.api_key_id), now, TimeOrdered(now), self.owners,
+            self.marks, self.accounts, self.standings, self.subscribed,
+        )
+
+
+def begin(
+    c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False,
+    first_lots: int | None = None, also: Callable[[], None] | None = None,
+) -> Opening:
+    """Lock owners and, for a PREFUNDED asset with `wallet`, the wallet; load what an operation looks at.
+
+    With `first_lots`, load so many lots of each account; else none. `also` starts further statements behind
+    the locks. One round trip of a pipeline: whether what the call names exists is told afterwards.
     """
-    asset = asset or find_asset(c, call)
     organization_id = call.organization_id
-    keys = [AccountKey(organization_id, owner_id, asset.id) for owner_id in owners]
-    wallets = []
-    lots = None
+    keys = [AccountKey(organization_id, owner_id, call.asset_id) for owner_id in owners]
+    wallets = [AccountKey(organization_id, call.program_id, call.asset_id)] if wallet else []
     # In a pipeline these are sent together, yet each sees what the locks before it waited for; the clock, the
     # last of them, is the one that is waited for.
     lock_owners(c, organization_id, list(owners))
-    if wallet and asset.policy is IssuancePolicy.PREFUNDED:
-        lock_wallets(c, organization_id, call.program_id, [asset.id])
-        wallets = [AccountKey(organization_id, call.program_id, asset.id)]
+    if wallet:
+        # Only a PREFUNDED asset has one.
+        lock_wallets(c, organization_id, call.program_id, [call.asset_id])
     if also is not None:
         also()
+    asset = assets.start_in_program(c, organization_id, call.program_id, call.asset_id)
     accounts = read.start_accounts(c, keys + wallets)
-    if first_lots is not None and asset.has_lots:
-        lots = read.start_lots(c, keys, first_lots)
+    lots = None if first_lots is None else read.start_lots(c, keys, first_lots)
     states = snapshot.start_owners(c, organization_id, list(owners))
     standings = enrollments.start_standings(c, organization_id, call.program_id, list(owners))
     program = programs.start(c, organization_id, call.program_id)
     types = outbox.start_subscribed(c, [organization_id])
     clock = read_clock(c)
-    facts = existing_program(program.fetchone())
-    refuse_inactive_program(facts)
+    in_program = assets.read_in_program(asset)
     found = read.read_accounts(accounts)
-    if lots is not None:
+    if lots is not None and in_program is not None and in_program[0].has_lots:
         found = read.with_lots(found, read.read_lots(lots), keys, first_lots)
     known, marks = snapshot.read_owners(states, organization_id)
-    now = later_than(clock, marks)
-    return Desk(
-        c, facts, asset, Cause(call.program_id, api_key_id=call.api_key_id), now, TimeOrdered(now), known,
-        marks, found, enrollments.read_standings(standings),
+    return Opening(
+        c, call, clock, program.fetchone(), in_program, known, marks, found,
+        enrollments.read_standings(standings),
         outbox.read_subscribed(types).get(organization_id, frozenset()),
     )
+
+
+def open_desk(
+    c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False, first_lots: int | None = None
+) -> Desk:
+    """Do the same where all that is named is known to exist. Raises ProgramSuspended, ProgramArchived."""
+    return begin(c, call, owners, wallet=wallet, first_lots=first_lots).desk()
 
 
 def later_than(clock: datetime, marks: dict[UUID, Marks]) -> datetime:

@@ -1,28 +1,31 @@
 """Redemptions: a participant's AVAILABLE value goes to the program's redemption target.
 
-`redeem` is the redemption of an amount; one of a reward uses `target_of` and `post_redemption` around its own
+`redeem` is the redemption of an amount; one of a reward uses `Foresight` and `post_redemption` around its own
 checks of stock and price.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.db import Connection, pipelined
+from app.db import pipelined
 from app.domain.amounts import ZERO, format_amount
-from app.domain.assets import Asset
 from app.domain.errors import NotFound
 from app.domain.instants import format_instant
 from app.domain.names import OwnerType, WebhookType
-from app.flows.idempotency import Outcome, once
-from app.flows.move_value import FIRST_LOTS, Call, Desk, look_up, open_desk
+from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.move_value import FIRST_LOTS, Call, Desk, begin
 from app.ledger.accounts import Account
 from app.ledger.checks import check_amount
 from app.ledger.redemptions import redeem as plan_redemption
-from app.store import enrollments, redemptions
+from app.store import redemptions
 from app.store.outbox import Message
+
+ATTEMPTS_MAX = 5
+SEEN_MAX = 50_000  # Some megabytes.
 
 
 class Target(NamedTuple):
@@ -63,32 +66,87 @@ def redeem(call: Call, wanted: Wanted, key: str | None, request_hash: bytes) -> 
     Raises NotFound, also for a participant that is not enrolled (decision B4), and what amounts, programs and
     participants are refused for.
     """
-    with pipelined() as c:
-        standing = enrollments.start_standings(
-            c, call.organization_id, call.program_id, [wanted.participant_id]
-        )
-        found = look_up(c, call, OwnerType.PARTICIPANT, wanted.participant_id)
-        if not enrollments.read_standings(standing):
-            raise NotFound("Participant is not enrolled in this program")
-        check_amount(found.asset, wanted.amount)
-        target = target_of(found.program)
-        return once(
-            c, call.organization_id, call.program_id, "redeem", key, request_hash,
-            lambda: _redeem(c, call, wanted, target, found.asset), wanted.participant_id,
-        )
+    def attempt() -> Outcome:
+        with pipelined() as c:
+            turn = take_turn(
+                c, call.organization_id, call.program_id, "redeem", key, request_hash, wanted.participant_id
+            )
+            foreseen = foresight.owners(call.program_id)
+            opening = begin(c, call, [wanted.participant_id, *foreseen], first_lots=FIRST_LOTS)
+            found = opening.look_up(OwnerType.PARTICIPANT, wanted.participant_id)
+            if wanted.participant_id not in opening.standings:
+                raise NotFound("Participant is not enrolled in this program")
+            check_amount(found.asset, wanted.amount)
+            target = foresight.target(found.program, foreseen)
+            return once(turn, lambda: _redeem(opening.desk(), wanted, target))
+
+    return foresight.tried(attempt)
 
 
-def _redeem(
-    c: Connection, call: Call, wanted: Wanted, target: Target, asset: Asset
-) -> dict[str, Any]:
-    desk = open_desk(c, call, [wanted.participant_id, *target.owners], first_lots=FIRST_LOTS, asset=asset)
+def _redeem(desk: Desk, wanted: Wanted, target: Target) -> dict[str, Any]:
     desk.refuse_inactive(wanted.participant_id)
     return post_redemption(desk, wanted, target)
 
 
-def target_of(program: Mapping[str, Any]) -> Target:
-    """Return where the program's redemptions go, as it is set now; earlier ones keep theirs."""
-    return Target(program["redemption_target_type"], program["redemption_target_entity_id"])
+class Unforeseen(Exception):
+    """What was locked and loaded is not what the redemption needs."""
+
+
+class Foresight:
+    """What redemptions will need, as this process saw it last: locking it needs no look at it beforehand.
+
+    It may be old. What is read under the locks decides; where it differs, the redemption begins anew.
+    """
+
+    def __init__(self) -> None:
+        """Foresee nothing."""
+        self._entities: dict[UUID, UUID] = {}  # Of programs whose redemptions go to a ledger entity.
+        self._assets: dict[UUID, UUID] = {}  # Of rewards.
+
+    def owners(self, program_id: UUID) -> list[UUID]:
+        """Return the owner, besides the participant, that a redemption of the program locks; or none."""
+        entity_id = self._entities.get(program_id)
+        return [] if entity_id is None else [entity_id]
+
+    def target(self, program: Mapping[str, Any], locked: list[UUID]) -> Target:
+        """Return where the program's redemptions go, as it is set now; earlier ones keep theirs.
+
+        Raises Unforeseen where its owner is not locked.
+        """
+        target = Target(program["redemption_target_type"], program["redemption_target_entity_id"])
+        if target.owners != locked:
+            self._entities.pop(program["id"], None)
+            if target.entity_id is not None:
+                _remember(self._entities, program["id"], target.entity_id)
+            raise Unforeseen
+        return target
+
+    def asset(self, reward_id: UUID, read: Callable[[], dict[str, Any] | None]) -> UUID:
+        """Return the asset that a reward is priced in, which never changes; any id where there is none."""
+        known = self._assets.get(reward_id)
+        if known is None:
+            reward = read()
+            if reward is None:
+                return reward_id
+            known = _remember(self._assets, reward_id, reward["asset_id"])
+        return known
+
+    def tried(self, attempt: Callable[[], Outcome]) -> Outcome:
+        """Attempt until all was foreseen: the second time, unless the program was changed meanwhile."""
+        for _ in range(ATTEMPTS_MAX):
+            with suppress(Unforeseen):
+                return attempt()
+        raise AssertionError("a program or reward changes faster than a redemption looks at it")
+
+
+def _remember(seen: dict[UUID, UUID], key: UUID, value: UUID) -> UUID:
+    if len(seen) >= SEEN_MAX:
+        seen.clear()
+    seen[key] = value
+    return value
+
+
+foresight = Foresight()
 
 
 def post_redemption(desk: Desk, wanted: Wanted, target: Target) -> dict[str, Any]:

@@ -6,6 +6,7 @@ beyond the limit; whoever is refused so begins anew with the row locked, and is 
 The limit of one participant stands under the participant's own lock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,21 +23,23 @@ from app.domain.ids import TimeOrdered
 from app.domain.names import OwnerType
 from app.domain.rewards import cost_of, refusal
 from app.engine import eligibility
+from app.engine.state import Owner
 from app.flows import review_tiers, rulesets
 from app.flows.gather import Wanted as Gathering
 from app.flows.gather import look
-from app.flows.idempotency import Outcome, once
+from app.flows.idempotency import Outcome, once, take_turn
 from app.flows.move_value import (
     FIRST_LOTS,
     Call,
     Desk,
+    Opening,
+    begin,
     existing_owner,
     existing_program,
     later_than,
     linked_asset,
-    open_desk,
 )
-from app.flows.redeem import Wanted, post_redemption, target_of
+from app.flows.redeem import Target, Wanted, foresight, post_redemption
 from app.ledger.checks import check_amount
 from app.store import enrollments, programs, rewards, snapshot
 
@@ -64,23 +67,72 @@ class Found(NamedTuple):
 def redeem_reward(
     organization_id: UUID, api_key_id: UUID | None, choice: Choice, key: str | None, request_hash: bytes
 ) -> Outcome:
-    """Redeem a reward; the redemption as it is sent. Under a key it happens once."""
+    """Redeem a reward; the redemption as it is sent. Under a key it happens once.
 
+    Raises what `look_up` raises, and what stock, limits, conditions, amounts, programs and participants are
+    refused for.
+    """
     def attempt(locked: bool) -> Outcome:
         with pipelined() as c:
-            found = look_up(c, organization_id, choice)
-            call = Call(organization_id, api_key_id, choice.program_id, found.asset.id)
-            return once(
+            turn = take_turn(
                 c, organization_id, choice.program_id, "redeem_reward", key, request_hash,
-                lambda: _redeem(c, call, choice, found, locked), choice.participant_id,
+                choice.participant_id,
             )
+            asset_id = foresight.asset(
+                choice.reward_id, lambda: rewards.start(c, organization_id, choice.reward_id).fetchone()
+            )
+            call = Call(organization_id, api_key_id, choice.program_id, asset_id)
+            foreseen = foresight.owners(choice.program_id)
+            reading = _Reading(c, organization_id, choice, locked)
+            opening = begin(
+                c, call, [choice.participant_id, *foreseen], first_lots=FIRST_LOTS, also=reading.start
+            )
+            reward = reading.reward()
+            found = _look_up(opening, choice, reward)
+            target = foresight.target(found.program, foreseen)
+            return once(turn, lambda: _redeem(opening, choice, found, target, reading.redeemed()))
 
     try:
-        return attempt(locked=False)
+        return foresight.tried(lambda: attempt(locked=False))
     except psycopg.errors.CheckViolation as refused:
         if refused.diag.table_name != "rewards":
             raise
-    return attempt(locked=True)
+    return foresight.tried(lambda: attempt(locked=True))
+
+
+class _Reading:
+    """The reward as it is behind the participant's lock, or its own, and what the participant took of it."""
+
+    def __init__(self, c: Connection, organization_id: UUID, choice: Choice, locked: bool) -> None:
+        self._c, self._organization_id, self._choice, self._locked = c, organization_id, choice, locked
+        self._started: list[Any] = []
+
+    def start(self) -> None:
+        """Start the statements."""
+        c, organization_id, choice = self._c, self._organization_id, self._choice
+        if self._locked:
+            rewards.start_lock(c, organization_id, choice.reward_id)
+        self._started = [
+            rewards.start(c, organization_id, choice.reward_id),
+            rewards.start_redeemed_by(c, organization_id, choice.reward_id, choice.participant_id),
+        ]
+
+    def reward(self) -> dict[str, Any] | None:
+        """Return the reward, None where there is none."""
+        found: dict[str, Any] | None = self._started[0].fetchone()
+        return found
+
+    def redeemed(self) -> int:
+        """Return how many units the participant has redeemed."""
+        return rewards.read_redeemed_by(self._started[1])
+
+
+def _look_up(opening: Opening, choice: Choice, reward: dict[str, Any] | None) -> Found:
+    """Find what a choice names among what was loaded; raises what `look_up` raises."""
+    return _found(
+        choice, opening.program, reward, opening.owners, choice.participant_id in opening.standings,
+        opening.asset,
+    )
 
 
 def look_up(c: Connection, organization_id: UUID, choice: Choice) -> Found:
@@ -95,40 +147,38 @@ def look_up(c: Connection, organization_id: UUID, choice: Choice) -> Found:
     owner = snapshot.start_owners(c, organization_id, [choice.participant_id])
     standing = enrollments.start_standings(c, organization_id, program_id, [choice.participant_id])
     asset = assets.start_of_reward(c, organization_id, program_id, choice.reward_id)
-    found = existing_program(program.fetchone())
-    wanted = reward.fetchone()
-    if wanted is None:
-        raise NotFound("Reward not found")
-    if wanted["program_id"] != program_id:
-        raise RewardProgramMismatch(details={"reward_id": "belongs to another program"})
-    existing_owner(owner, organization_id, OwnerType.PARTICIPANT, choice.participant_id)
-    if not enrollments.read_standings(standing):
-        raise NotFound("Participant is not enrolled in this program")
-    return Found(found, wanted, linked_asset(asset))
-
-
-def _redeem(c: Connection, call: Call, choice: Choice, found: Found, locked: bool) -> dict[str, Any]:
-    # What a price and its minimum say stands behind the key: a repetition is answered whatever they are now.
-    check_amount(found.asset, cost_of(found.reward, choice.quantity, choice.amount)[0])
-    started: list[Any] = []
-
-    def read_reward() -> None:
-        if locked:
-            rewards.start_lock(c, call.organization_id, choice.reward_id)
-        started.append(rewards.start(c, call.organization_id, choice.reward_id))
-        started.append(rewards.start_redeemed_by(
-            c, call.organization_id, choice.reward_id, choice.participant_id
-        ))
-
-    target = target_of(found.program)
-    desk = open_desk(
-        c, call, [choice.participant_id, *target.owners], first_lots=FIRST_LOTS, asset=found.asset,
-        also=read_reward,
+    known, _ = snapshot.read_owners(owner, organization_id)
+    enrolled = bool(enrollments.read_standings(standing))
+    return _found(
+        choice, program.fetchone(), reward.fetchone(), known, enrolled, assets.read_in_program(asset)
     )
-    desk.refuse_inactive(choice.participant_id)
-    reward = started[0].fetchone()
+
+
+def _found(
+    choice: Choice, program: dict[str, Any] | None, reward: dict[str, Any] | None,
+    owners: Mapping[UUID, Owner], enrolled: bool, asset: tuple[Asset, bool] | None,
+) -> Found:
+    existing_program(program)
+    if reward is None:
+        raise NotFound("Reward not found")
+    if reward["program_id"] != choice.program_id:
+        raise RewardProgramMismatch(details={"reward_id": "belongs to another program"})
+    existing_owner(owners, OwnerType.PARTICIPANT, choice.participant_id)
+    if not enrolled:
+        raise NotFound("Participant is not enrolled in this program")
+    return Found(existing_program(program), reward, linked_asset(asset))
+
+
+def _redeem(
+    opening: Opening, choice: Choice, found: Found, target: Target, redeemed: int
+) -> dict[str, Any]:
+    c, call, reward = opening.c, opening.call, found.reward
+    # What a price and its minimum say stands behind the key: a repetition is answered whatever they are now.
     amount, quantity = cost_of(reward, choice.quantity, choice.amount)
-    refused = refusal(reward, quantity, rewards.read_redeemed_by(started[1]), desk.now)
+    check_amount(found.asset, amount)
+    desk = opening.desk()
+    desk.refuse_inactive(choice.participant_id)
+    refused = refusal(reward, quantity, redeemed, desk.now)
     if refused is not None:
         raise refused
     if reward["eligibility"] is not None:

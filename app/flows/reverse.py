@@ -9,7 +9,6 @@ from uuid import UUID
 from app.book import read
 from app.db import Connection, pipelined
 from app.domain.amounts import EXACT, format_amount
-from app.domain.assets import Asset
 from app.domain.durations import parse_duration
 from app.domain.errors import (
     AlreadyReversed,
@@ -21,8 +20,8 @@ from app.domain.errors import (
 )
 from app.domain.instants import format_instant
 from app.domain.names import EnrollmentStatus, ParticipantStatus, WebhookType
-from app.flows.idempotency import Outcome, once
-from app.flows.move_value import Call, Desk, find_asset, open_desk
+from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.move_value import Call, Desk, begin
 from app.flows.redeem import message, view
 from app.ledger.accounts import Account, Lot
 from app.ledger.checks import check_amount
@@ -48,29 +47,28 @@ def reverse(
         row = _get(c, organization_id, redemption_id)
         call = Call(organization_id, api_key_id, row["program_id"], row["asset_id"])
         _refuse_unit(row, wanted)
-        asset = find_asset(c, call)
+        person = row["participant_id"]
+        turn = take_turn(c, organization_id, call.program_id, "reverse", key, request_hash, person)
+        giver = None
+        if row["target_account"] > 0:
+            giver = read.account_by_number(c, organization_id, row["target_account"])
+            assert giver is not None, "a redemption names the account it went to"
+        opening = begin(c, call, [person, *([] if giver is None else [giver.owner_id])])
+        asset = opening.look_up().asset
         if wanted.amount is not None:
             check_amount(asset, wanted.amount)
-        return once(
-            c, organization_id, call.program_id, "reverse", key, request_hash,
-            lambda: _reverse(c, call, row, asset, wanted), row["participant_id"],
-        )
+        return once(turn, lambda: _reverse(opening.desk(), redemption_id, giver, wanted))
 
 
 def _reverse(
-    c: Connection, call: Call, row: Mapping[str, Any], asset: Asset, wanted: Reversal
+    desk: Desk, redemption_id: UUID, giver: Account | None, wanted: Reversal
 ) -> dict[str, Any]:
-    giver = None
-    if row["target_account"] > 0:
-        giver = read.account_by_number(c, call.organization_id, row["target_account"])
-        assert giver is not None, "a redemption names the account it went to"
-    owners = [row["participant_id"], *([] if giver is None else [giver.owner_id])]
-    desk = open_desk(c, call, owners, asset=asset)
+    c, organization_id = desk.c, desk.asset.organization_id
     # Only now is nobody else reversing it: what is left has to be read again.
-    row = _get(c, call.organization_id, row["id"])
+    row = _get(c, organization_id, redemption_id)
     _refuse_closed(desk, row["participant_id"])
     amount, quantity = _share(row, wanted)
-    consumed = _consumed(c, call.organization_id, row["journal_entry_id"])
+    consumed = _consumed(c, organization_id, row["journal_entry_id"])
     target: int | Account = row["target_account"] if giver is None else desk.account(giver.owner_id)
     plan = plan_reversal(
         desk.account(row["participant_id"]), target, desk.asset, amount, consumed=consumed,
@@ -84,7 +82,7 @@ def _reverse(
     if quantity is not None:
         # Last, because everybody who redeems this reward waits for its row until the commit.
         redemptions.return_units(
-            c, call.organization_id, row["reward_id"], row["participant_id"], quantity, desk.now
+            c, organization_id, row["reward_id"], row["participant_id"], quantity, desk.now
         )
     return shown
 

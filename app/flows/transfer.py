@@ -12,8 +12,8 @@ from app.domain.assets import Asset
 from app.domain.errors import InvalidAmount, InvalidRequest, NotFound, RecipientNotFound, SelfTransfer
 from app.domain.names import OwnerType, WebhookType
 from app.engine.state import Owner
-from app.flows.idempotency import Outcome, once
-from app.flows.move_value import FIRST_LOTS, Call, Desk, look_up, open_desk
+from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.move_value import FIRST_LOTS, Call, Desk, Opening, begin
 from app.ledger.checks import check_amount
 from app.ledger.entries import Plan
 from app.ledger.transfers import transfer as plan_transfer
@@ -47,19 +47,21 @@ def transfer(call: Call, wanted: Transfer, key: str | None, request_hash: bytes)
     and programs are refused for.
     """
     _refuse_doubles(wanted.source, [party for party, _ in wanted.recipients])
+    parties = [wanted.source, *(party for party, _ in wanted.recipients)]
     with pipelined() as c:
-        asset = look_up(c, call).asset
-        parties = [wanted.source, *(party for party, _ in wanted.recipients)]
-        owners = _resolve(c, call.organization_id, parties)
-        source = owners[0]
+        ids = _resolve(c, call.organization_id, parties)
+        person = ids[0] if wanted.source.kind is OwnerType.PARTICIPANT else None
+        turn = take_turn(c, call.organization_id, call.program_id, "transfer", key, request_hash, person)
+        named = dict.fromkeys(one for one in ids if one is not None)
+        opening = begin(c, call, list(named), first_lots=FIRST_LOTS)
+        asset = opening.look_up().asset
+        source, *recipients = [
+            _known(opening, party, owner_id) for party, owner_id in zip(parties, ids, strict=True)
+        ]
         if source is None:
             raise NotFound("Source not found")
         _check_amounts(asset, [amount for _, amount in wanted.recipients])
-        person = source.id if source.kind is OwnerType.PARTICIPANT else None
-        return once(
-            c, call.organization_id, call.program_id, "transfer", key, request_hash,
-            lambda: _transfer(c, call, wanted, asset, source, owners[1:]), person,
-        )
+        return once(turn, lambda: _transfer(opening.desk(), wanted, source, recipients))
 
 
 def _check_amounts(asset: Asset, amounts: Sequence[Decimal]) -> None:
@@ -76,13 +78,11 @@ def _check_amounts(asset: Asset, amounts: Sequence[Decimal]) -> None:
 
 
 def _transfer(
-    c: Connection, call: Call, wanted: Transfer, asset: Asset, source: Owner,
-    found: Sequence[Owner | None],
+    desk: Desk, wanted: Transfer, source: Owner, found: Sequence[Owner | None]
 ) -> dict[str, Any]:
     recipients = [one for one in found if one is not None]
     _refuse_doubles(source.id, [one.id for one in recipients])
     parties = [source.id, *(one.id for one in recipients)]
-    desk = open_desk(c, call, parties, first_lots=FIRST_LOTS, asset=asset)
     for party in parties:
         desk.refuse_inactive(party)
     strangers = [place for place, one in enumerate(found) if one is None or not _belongs(desk, one)]
@@ -97,7 +97,7 @@ def _transfer(
         desk.asset, description=wanted.description, **desk.how(),
     ))
     answer = {
-        "journal_entry_id": str(plan.entry.id), "source_id": str(source.id), "asset_id": str(call.asset_id),
+        "journal_entry_id": str(plan.entry.id), "source_id": str(source.id), "asset_id": str(desk.asset.id),
         "recipient_count": len(recipients), "total_amount": format_amount(_sum(amounts), desk.asset.scale),
     }
     desk.write(plan, [_message(desk, plan, source, recipients, amounts, answer)])
@@ -115,18 +115,17 @@ def _refuse_doubles(source: Hashable, recipients: Sequence[Hashable]) -> None:
         raise SelfTransfer(details={f"recipients[{recipients.index(source)}]": "is the source"})
 
 
-def _resolve(c: Connection, organization_id: UUID, parties: Sequence[Party]) -> list[Owner | None]:
-    """Return who the parties are; None for whoever is unknown."""
+def _resolve(c: Connection, organization_id: UUID, parties: Sequence[Party]) -> list[UUID | None]:
+    """Return the ids of the parties; None for an external id that nobody has."""
     names = [party.external_id for party in parties if party.external_id is not None]
     ids = snapshot.read_external_ids(snapshot.start_external_ids(c, organization_id, names)) if names else {}
-    wanted = [ids.get(party.external_id) if party.external_id else party.id for party in parties]
-    cursor = snapshot.start_owners(c, organization_id, [each for each in wanted if each is not None])
-    known, _ = snapshot.read_owners(cursor, organization_id)
-    owners = []
-    for party, owner_id in zip(parties, wanted, strict=True):
-        owner = known.get(owner_id) if owner_id is not None else None
-        owners.append(owner if owner is not None and owner.kind is party.kind else None)
-    return owners
+    return [ids.get(party.external_id) if party.external_id else party.id for party in parties]
+
+
+def _known(opening: Opening, party: Party, owner_id: UUID | None) -> Owner | None:
+    """Return who a party is; None for whoever is unknown, or of another kind than it was named."""
+    owner = None if owner_id is None else opening.owners.get(owner_id)
+    return owner if owner is not None and owner.kind is party.kind else None
 
 
 def _belongs(desk: Desk, recipient: Owner) -> bool:

@@ -57,9 +57,14 @@ def _signed(word: int) -> int:
     return word - (1 << 32) if word >> 31 else word
 
 
-def get(c: Connection, name: Name) -> tuple[bytes, dict[str, Any]] | None:
+def start(c: Connection, name: Name) -> Any:
+    """Start looking for the answer under a name, for use in a pipeline; finish with `read`."""
+    return c.execute(_GET, name.parameters())
+
+
+def read(cursor: Any) -> tuple[bytes, dict[str, Any]] | None:
     """Return the hash of the first request under a name, and its answer."""
-    row = c.execute(_GET, name.parameters()).fetchone()
+    row = cursor.fetchone()
     return None if row is None else (bytes(row["request_hash"]), row["response"])
 
 

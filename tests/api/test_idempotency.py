@@ -11,7 +11,7 @@ import pytest
 from app import db
 from app.domain.errors import IdempotencyConflict, InsufficientFunds
 from app.domain.ids import new_id
-from app.flows.idempotency import Outcome, hash_of, once
+from app.flows.idempotency import Outcome, hash_of, once, take_turn
 
 PATH = UUID("6f1c2f3e-0f57-4f3c-9a2e-0d8f3b7f2a11")
 
@@ -20,9 +20,10 @@ def _once(
     organization_id: UUID, program_id: UUID, perform: Any, *, key: str = "k", what: str = "a"
 ) -> Outcome:
     with db.transaction() as c:
-        return once(
-            c, organization_id, program_id, "hold", key, hash_of("hold", [], {"what": what}), perform
+        turn = take_turn(
+            c, organization_id, program_id, "hold", key, hash_of("hold", [], {"what": what})
         )
+        return once(turn, perform)
 
 
 def test_the_first_answer_is_repeated_and_nothing_is_done_again(database: str) -> None:

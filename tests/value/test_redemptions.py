@@ -191,6 +191,24 @@ def test_the_target_is_the_one_of_the_redemption_s_day(store: Store) -> None:
     }
 
 
+def test_every_redemption_follows_the_target_though_processes_foresee_the_last_one(store: Store) -> None:
+    """What was locked in advance may be what the program had before: it never decides where value goes."""
+    partners = [store.api.post("/v1/ledger-entities", {"name": f"Partner {n}"}).json["id"] for n in range(2)]
+    reward = store.reward(unit_cost="1.00")
+    targets = [("LEDGER_ENTITY", partners[0]), ("LEDGER_ENTITY", partners[1]), ("SYSTEM_REDEMPTION", None),
+               ("LEDGER_ENTITY", partners[0]), ("SYSTEM_BREAKAGE", None)]
+    for kind, entity in targets:
+        store.api.patch(f"/v1/programs/{store.program}", {
+            "redemption_target_type": kind,
+            **({} if entity is None else {"redemption_target_entity_id": entity}),
+        })
+        for made in (store.spend("1.00"), store.spend("1.00"), store.take(reward), store.take(reward)):
+            assert made.status_code == 201, made.json
+            entry = store.api.get(f"/v1/journal-entries/{made.json['journal_entry_id']}").json
+            to = next(posting for posting in entry["postings"] if posting["entity_type"] != "PARTICIPANT")
+            assert (to["entity_type"], to.get("ledger_entity_id")) == (kind, entity)
+
+
 def test_the_list_filters_by_status_reward_and_time(store: Store) -> None:
     reward = store.reward()
     taken, spent = store.take(reward).json, store.spend("1.00").json
