@@ -1,1 +1,1 @@
-"""The nouns: frozen values, ids, amounts, instants, durations and named errors. Standard library only."""
+"""The nouns: frozen values, ids, amounts, instants, durations and named errors. No input or output."""
