@@ -20,10 +20,10 @@ broker = _broker()
 for _module in iter_modules(__path__):
     import_module(f"workers.{_module.name}")
 
-from workers.collection import Collection  # noqa: E402  # As said above.
-from workers.deliver_webhooks import StopDelivering  # noqa: E402  # As said above.
-from workers.heartbeat import Heartbeat  # noqa: E402  # As said above.
-from workers.signals import StopOnce  # noqa: E402  # As said above.
+from workers.collection import Collection  # noqa: E402  # After the broker.
+from workers.deliver_webhooks import StopDelivering  # noqa: E402  # After the broker.
+from workers.heartbeat import Heartbeat  # noqa: E402  # After the broker.
+from workers.signals import StopOnce  # noqa: E402  # After the broker.
 
 broker.add_middleware(Collection())
 broker.add_middleware(Heartbeat())
