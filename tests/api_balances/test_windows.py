@@ -72,7 +72,8 @@ def test_statement_history_and_balances_of_the_past_agree_at_every_instant(busy:
     assert [row["journal_entry_id"] for row in reversed(newest_first)] == [
         row["journal_entry_id"] for row in rows
     ]
-    for instant in sorted({moved(row["created_at"], step) for row in rows for step in (-1, 0, 1)}):
+    edges = {row["created_at"] for row in rows} | {lot["expires_at"] for lot in lots_expired(busy)}
+    for instant in sorted({moved(edge, step) for edge in edges for step in (-1, 0, 1)}):
         before = [row for row in rows if when(row["created_at"]) <= when(instant)]
         since = [row for row in rows if when(row["created_at"]) >= when(instant)]
         for bucket in (None, *BUCKETS):
@@ -115,12 +116,15 @@ def text(value: Decimal) -> str:
     return f"{value:.2f}"
 
 
+def lots_expired(busy: Shop) -> list[dict[str, Any]]:
+    path = f"/v1/participants/{busy.person}/balances/lots"
+    return walk(busy.api, path, asset_id=busy.asset, status="EXPIRED")
+
+
 def past_their_date(busy: Shop, instant: str, bucket: str) -> Decimal:
     """What stood past its date before its expiry was posted: 4.00 in this scene, matured by then."""
     expired = busy.api.get("/v1/journal-entries", action_type="EXPIRATION").json["data"][0]
-    lots = walk(busy.api, f"/v1/participants/{busy.person}/balances/lots", asset_id=busy.asset,
-                status="EXPIRED")
-    is_between = when(lots[0]["expires_at"]) <= when(instant) < when(expired["created_at"])
+    is_between = when(lots_expired(busy)[0]["expires_at"]) <= when(instant) < when(expired["created_at"])
     return Decimal(4) if is_between and bucket == "AVAILABLE" else Decimal(0)
 
 
