@@ -11,6 +11,10 @@ from typing import Any
 from app.domain.names import EvaluationStatus, SkipReason
 
 Packed = list[Any]
+_PARTS = 6
+# Tuples, as what is looked for in them may be a list.
+_STATUSES = tuple(EvaluationStatus)
+_REASONS = (None, *SkipReason)
 
 
 @dataclass(slots=True)
@@ -40,9 +44,34 @@ class Evaluation:
         return full
 
 
+class EvaluationFault(ValueError):
+    """What is stored is no packed evaluation: somebody else wrote it."""
+
+
+def checked(packed: Any) -> Evaluation:
+    """Read the short form where it need not be one. Raises EvaluationFault."""
+    if not isinstance(packed, list) or not 2 <= len(packed) <= _PARTS:
+        raise EvaluationFault("is not a list of two to six parts")
+    number, status, reason, error, stopped_by, actions = packed + [None] * (_PARTS - len(packed))
+    if (
+        type(number) is not int or status not in _STATUSES or reason not in _REASONS
+        or not isinstance(error, str | None) or type(stopped_by) not in (int, type(None))
+        or not isinstance(actions, list | None) or not all(map(_is_recorded, actions or ()))
+    ):
+        raise EvaluationFault("has a part that none of ours has")
+    return unpacked(packed)
+
+
+def _is_recorded(action: Any) -> bool:
+    """Say whether this is what an executed action records: texts, and whom it concerned."""
+    return isinstance(action, dict) and all(
+        isinstance(value, dict if name == "target" else str) for name, value in action.items()
+    )
+
+
 def unpacked(packed: Packed) -> Evaluation:
     """Read the short form."""
-    full = packed + [None] * (6 - len(packed))
+    full = packed + [None] * (_PARTS - len(packed))
     return Evaluation(
         full[0], EvaluationStatus(full[1]), SkipReason(full[2]) if full[2] else None, full[3], full[4],
         full[5] or [],

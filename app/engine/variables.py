@@ -5,13 +5,14 @@ stored: nothing else can change a result.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.domain.amounts import EXACT
 from app.domain.events import Event
-from app.domain.instants import format_instant, parse_instant
+from app.domain.instants import InstantError, format_instant, parse_instant
 from app.domain.names import OwnerType
 from app.engine.cel.reads import Path
 from app.engine.ruleset import Candidates, Fields, Ruleset
@@ -149,5 +150,7 @@ def activation_of(event: Event, inputs: Inputs, candidates: Candidates) -> dict[
                     variables[name].setdefault(path[1], {})
             created = variables[name].get("created_at")
             if isinstance(created, str):
-                variables[name]["created_at"] = parse_instant(created)
+                # What is no instant any more stays the text that somebody made of it.
+                with suppress(InstantError):
+                    variables[name]["created_at"] = parse_instant(created)
     return variables

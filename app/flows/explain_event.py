@@ -13,7 +13,7 @@ from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.errors import NotFound
 from app.domain.events import Event
 from app.domain.names import EntryType, EventErrorCode, EventStatus, EventType
-from app.engine.evaluations import Evaluation, unpacked
+from app.engine.evaluations import Evaluation, EvaluationFault, checked
 from app.engine.explaining import ExplainedDecision, Mismatch, explain
 from app.engine.ruleset import Ruleset
 from app.flows import rulesets
@@ -65,12 +65,31 @@ def _explained(c: Connection, row: dict[str, Any]) -> EventExplained:
         return EventExplained(row, ruleset, None, {}, erased=True)
     if row["error_code"] in _UNDECIDED:
         return EventExplained(row, ruleset, None, {})
-    stored = [unpacked(packed) for packed in row["evaluations"] or ()]
-    decision = explain(_event(row), ruleset, row["decided_at"], row["inputs"] or {}, stored)
+    stored, unreadable = _stored(row["evaluations"])
+    inputs = row["inputs"] or {}
+    if not isinstance(inputs, dict):
+        unreadable.append(Mismatch("inputs", inputs, {}))
+        inputs = {}
+    decision = explain(_event(row), ruleset, row["decided_at"], inputs, stored)
+    decision.mismatches += unreadable
     rows, _ = journal.page(c, organization_id, JournalFilter(event_id=row["id"]), None, ENTRIES_MAX)
     entries = {entry["id"]: entry for entry in reversed(rows)}
     decision.mismatches += _unfitting_entries(ruleset, stored, entries)
     return EventExplained(row, ruleset, decision, entries)
+
+
+def _stored(packed: Any) -> tuple[list[Evaluation], list[Mismatch]]:
+    """Read what was stored; what somebody made unreadable is a mismatch, and then as if it were not there."""
+    if not isinstance(packed, list | None):
+        return [], [Mismatch("evaluations", packed, None)]
+    readable: list[Evaluation] = []
+    unreadable: list[Mismatch] = []
+    for place, one in enumerate(packed or ()):
+        try:
+            readable.append(checked(one))
+        except EvaluationFault:
+            unreadable.append(Mismatch(f"evaluations[{place}]", one, None))
+    return readable, unreadable
 
 
 def _event(row: dict[str, Any]) -> Event:
@@ -87,19 +106,19 @@ def _unfitting_entries(
 ) -> Iterator[Mismatch]:
     """Compare what evaluations say was posted with the journal, both ways."""
     rules = {rule.number: rule.compiled.rule for rule in ruleset.rules}
+    by_text = {str(entry_id): entry for entry_id, entry in entries.items()}
     named = set()
     for evaluation in stored:
         rule = rules.get(evaluation.number)
         for index, action in enumerate(evaluation.actions):
             if "journal_entry_id" not in action or rule is None:
                 continue
-            entry_id = UUID(action["journal_entry_id"])
-            named.add(entry_id)
             path = f"{rule.id}.actions[{index}]"
-            entry = entries.get(entry_id)
+            entry = by_text.get(str(action["journal_entry_id"]))
             if entry is None:
-                yield Mismatch(f"{path}.journal_entry_id", str(entry_id), None)
+                yield Mismatch(f"{path}.journal_entry_id", action["journal_entry_id"], None)
                 continue
+            named.add(entry["id"])
             if entry["rule_id"] != rule.id:
                 yield Mismatch(f"{path}.journal_entry_id.rule_id", str(entry["rule_id"]), str(rule.id))
             posted = format_amount(_moved(entry), entry["scale"])

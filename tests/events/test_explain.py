@@ -122,6 +122,48 @@ TAMPERINGS = {
 }
 
 
+# What no worker has ever written: it must be told as well, and not be stumbled over.
+GARBAGE = {
+    "a status of nobody": "jsonb_set(evaluations, '{0,1}', '\"TAMPERED\"')",
+    "a status that is a list": "jsonb_set(evaluations, '{0,1}', '[]')",
+    "a reason of nobody": "jsonb_set(evaluations, '{0,2}', '\"BECAUSE\"')",
+    "an error that is a number": "jsonb_set(evaluations, '{0,3}', '5')",
+    "a number that is a text": "jsonb_set(evaluations, '{0,0}', '\"1\"')",
+    "actions that are a text": "jsonb_set(evaluations, '{0,5}', '\"none\"')",
+    "actions that are numbers": "jsonb_set(evaluations, '{0,5}', '[1, 2]')",
+    "an entry that is no id": "jsonb_set(evaluations, '{0,5,0,journal_entry_id}', '7')",
+    "an amount that is a list": "jsonb_set(evaluations, '{0,5,0,amount}', '[1]')",
+    "a number": "'5'::jsonb", "an object": "'{\"a\": 1}'::jsonb",
+    "lists of nothing": "'[[], [1], 2, null]'::jsonb",
+}
+
+
+@pytest.mark.parametrize("change", GARBAGE.values(), ids=GARBAGE)
+def test_what_somebody_made_unreadable_is_reported(scene: Scene, servers: Servers, change: str) -> None:
+    scene.rule(PURCHASE, credit("event.amount"), counter())
+    event = scene.run()
+    tamper(servers, f"UPDATE decisions SET evaluations = {change}")
+    told = explained(scene, event)
+    assert told["matches_stored"] is False
+    assert told["mismatches"]
+
+
+@pytest.mark.parametrize("inputs", [
+    "5", '"x"', "[]", '{"participant": 5}', '{"participant": {"counters": 5}}',
+    '{"participant": {"created_at": "then", "counters": {"n": "many"}}}',
+])
+def test_inputs_that_somebody_made_unreadable_are_reported(
+    scene: Scene, servers: Servers, inputs: str
+) -> None:
+    scene.rule("get(participant.counters, 'n', 0) > 0 && participant.created_at < now", counter())
+    scene.rule("true", counter())
+    scene.run()
+    event = scene.run(event_timestamp="2999-01-01T00:00:00Z")
+    assert explained(scene, event)["matches_stored"] is True
+    tamper(servers, f"UPDATE decisions SET inputs = '{inputs}'")
+    assert explained(scene, event)["matches_stored"] is False
+
+
 @pytest.mark.parametrize("change", TAMPERINGS.values(), ids=TAMPERINGS)
 def test_a_stored_result_that_somebody_changed_is_reported(
     scene: Scene, servers: Servers, change: str
