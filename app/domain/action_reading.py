@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.domain import actions as a
 from app.domain.errors import ValidationError
+from app.domain.events import EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, is_deeper
 from app.domain.json import dumps
 from app.domain.names import Bucket
 from app.domain.texts import KEY_LENGTH_MAX, has_control, read_uuid
@@ -132,16 +133,16 @@ class _Fields:
         return UUID(int=0)
 
     def payload(self) -> Mapping[str, Any]:
-        """Return the `payload`, an object within bounds; empty where it is absent."""
+        """Return the `payload`, an object as large as the event's data may be; empty where it is absent."""
         value = self.get("payload")
         if value is None:
             return {}
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             self.fault("payload", "must be an object")
-        elif _depth(value) > a.PAYLOAD_DEPTH_MAX:
-            self.fault("payload", f"must not be nested deeper than {a.PAYLOAD_DEPTH_MAX}")
-        elif len(dumps(value).encode()) > a.PAYLOAD_BYTES_MAX:
-            self.fault("payload", f"must not be larger than {a.PAYLOAD_BYTES_MAX} bytes")
+        elif is_deeper(value, EVENT_DATA_DEPTH_MAX):
+            self.fault("payload", f"must not be nested more than {EVENT_DATA_DEPTH_MAX} levels deep")
+        elif len(dumps(value).encode()) > EVENT_DATA_BYTES_MAX:
+            self.fault("payload", f"must not be larger than {EVENT_DATA_BYTES_MAX} bytes")
         else:
             return value
         return {}
@@ -162,20 +163,6 @@ class _Fields:
         for name in given[1:]:
             fields.fault(name, f"must not be given together with {given[0]}")
         return a.Target(kind, **ids)
-
-
-def _depth(value: object) -> int:
-    """Return how deep a JSON value is nested, without recursion; a scalar counts 0."""
-    deepest, open_values = 0, [(value, 0)]
-    while open_values:
-        item, above = open_values.pop()
-        inner = item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else None
-        if inner is not None:
-            deepest = max(deepest, above + 1)
-            if deepest > a.PAYLOAD_DEPTH_MAX:
-                return deepest
-            open_values.extend((child, above + 1) for child in inner)
-    return deepest
 
 
 def _read(f: _Fields) -> a.Action | None:

@@ -15,8 +15,6 @@ from app.domain.names import Bucket
 ACTIONS_MAX = 100  # Actions of one rule: what one event can be asked to do stays a bounded amount of work.
 TEXT_LENGTH_MAX = 8192  # Any text of an action; the same bound as an expression's.
 DESCRIPTION_LENGTH_MAX = 500  # As in the API's money operations.
-PAYLOAD_BYTES_MAX = 65536  # As of event_data, which it becomes.
-PAYLOAD_DEPTH_MAX = 31  # One less than event_data: the payload is merged into it at the top.
 
 
 class ActionType(StrEnum):

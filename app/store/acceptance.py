@@ -56,8 +56,6 @@ ON CONFLICT (organization_id, participant_id, program_id)
     DO UPDATE SET status = 'ACTIVE', updated_at = excluded.updated_at WHERE enrollments.status <> 'ACTIVE'
 """
 
-Known = dict[UUID, tuple[str, set[UUID]]]
-
 
 def programs(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading programs by id; the cursor yields `id`, `status`, `on_unknown_participant`."""

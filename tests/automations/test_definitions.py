@@ -63,6 +63,21 @@ def test_a_malformed_automation_names_its_field(stage: Stage, fields: dict[str, 
     assert field in error_of(stage.api.post(stage.path(), body), 400, "validation_error")
 
 
+def test_a_payload_is_as_large_and_as_deep_as_the_data_of_an_event(stage: Stage) -> None:
+    def nested(levels: int) -> Any:
+        return {"x": nested(levels - 1)} if levels else 1
+
+    def sized(size: int) -> dict[str, str]:
+        return {"x": "y" * (size - len('{"x":""}'))}
+
+    for number, (fits, does_not) in enumerate(((nested(32), nested(33)), (sized(65_536), sized(65_537)))):
+        body = {"name": f"n{number}", "event_name": "e", "scope": "participants", "trigger": CRON}
+        assert "payload" in error_of(
+            stage.api.post(stage.path(), {**body, "payload": does_not}), 400, "validation_error"
+        )
+        assert stage.api.post(stage.path(), {**body, "payload": fits}).status_code == 201
+
+
 @pytest.mark.parametrize(("trigger", "field"), [
     (state("ATTRIBUTE_DATE"), "attribute"),
     (state("ATTRIBUTE_DATE", attribute="b", time="9:00"), "time"),

@@ -108,7 +108,7 @@ def test_a_rule_has_one_to_a_hundred_actions(items: object) -> None:
 
 def test_a_payload_is_bounded_in_depth_and_size() -> None:
     deep: object = 1
-    for _ in range(31):
+    for _ in range(32):
         deep = {"x": deep}
     assert actions_from_json([{"type": "BROADCAST", "event_name": "x", "payload": deep}])
     assert faults({"type": "BROADCAST", "event_name": "x", "payload": {"x": deep}})

@@ -19,8 +19,8 @@ from app.api.fields import (
     fault_at,
 )
 from app.api.pages import Paged, Search, list_of
-from app.domain.actions import PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX
 from app.domain.automations import HINTS_MAX
+from app.domain.events import EVENT_DATA_BYTES_MAX, EVENT_DATA_DEPTH_MAX, is_deeper
 from app.domain.json import dumps
 
 CONDITION_LENGTH_MAX = 8192
@@ -35,22 +35,11 @@ Runs = Literal["idle", "pending", "executing", "completed", "failed"]
 def _payload(value: Any) -> Any:
     if not isinstance(value, dict):
         raise fault("must be an object")
-    if _depth(value) > PAYLOAD_DEPTH_MAX:
-        raise fault(f"must not be nested deeper than {PAYLOAD_DEPTH_MAX}")
-    if len(dumps(value).encode()) > PAYLOAD_BYTES_MAX:
-        raise fault(f"must not be larger than {PAYLOAD_BYTES_MAX} bytes")
+    if is_deeper(value, EVENT_DATA_DEPTH_MAX):
+        raise fault(f"must not be nested more than {EVENT_DATA_DEPTH_MAX} levels deep")
+    if len(dumps(value).encode()) > EVENT_DATA_BYTES_MAX:
+        raise fault(f"must not be larger than {EVENT_DATA_BYTES_MAX} bytes")
     return value
-
-
-def _depth(value: Any) -> int:
-    """Return how deep a JSON value is nested; the request's own check has bounded it already."""
-    deepest, level = 0, [value]
-    while level := [
-        inner for item in level if isinstance(item, dict | list)
-        for inner in (item.values() if isinstance(item, dict) else item)
-    ]:
-        deepest += 1
-    return deepest
 
 
 def _object(value: Any) -> Any:
