@@ -110,12 +110,15 @@ class Books:
 
     def _check_lineage(self) -> None:
         sums: dict[UUID, Decimal] = {}
+        last: dict[UUID, str] = {}
         for movement in self.movements:
+            last[movement.lot_id] = movement.kind
             if movement.kind != "MOVED":
                 sums[movement.lot_id] = EXACT.add(sums.get(movement.lot_id, Decimal(0)), movement.amount)
         for lot in self.lots.values():
             assert 0 <= lot.remaining <= lot.amount
             assert sums[lot.id] == lot.remaining, "a lot is not what its movements say"
+            assert lot.expired is (last[lot.id] == "EXPIRED"), "a lot does not say that it expired"
 
 
 def sum_of(amounts: list[Decimal]) -> Decimal:
