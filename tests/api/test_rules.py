@@ -229,6 +229,8 @@ def test_a_budget_whose_reset_is_due_is_shown_at_zero(api: Caller, program: str,
     ({"limit": "1", "cron_expression": "0 0 * * *"}, "cron_expression"),
     ({"limit": "1", "schedule_type": "INTERVAL", "interval": "1d"}, "interval"),
     ({"limit": "1", "schedule_type": "CRON", "cron_expression": "0 0 31 2 *"}, "cron_expression"),
+    ({"limit": "1", "schedule_type": "CRON", "cron_expression": ""}, "cron_expression"),
+    ({"limit": "1", "schedule_type": "CRON", "cron_expression": "0 0 1 * *" + " " * 247}, "cron_expression"),
     ({"limit": "1", "schedule_type": "WEEKLY"}, "schedule_type"),
 ])
 def test_a_wrong_budget_is_named(

@@ -41,6 +41,7 @@ from app.api.models.events import EventData
 from app.api.pages import Cursor, Paged, Search, SortDirection, Window, list_of
 from app.domain.actions import ACTIONS_MAX
 from app.domain.rules import BUDGETS_MAX, ORDER_MAX
+from app.engine.schedules import EXPRESSION_LENGTH_MAX
 
 CONDITION_LENGTH_MAX = 8192
 
@@ -128,9 +129,10 @@ class BudgetSpec(Body):
     schedule_type: Annotated[Literal["CRON", "INTERVAL"] | None, Field(
         description="Absent: a lifetime budget."
     )] = None
-    cron_expression: Annotated[Text | None, Field(
-        description="Five fields, in UTC.", examples=["0 0 1 * *"]
-    )] = None
+    cron_expression: Annotated[
+        Annotated[Text, Field(min_length=1, max_length=EXPRESSION_LENGTH_MAX)] | None,
+        Field(description="Five fields, in UTC.", examples=["0 0 1 * *"]),
+    ] = None
     interval: Annotated[Text | None, Field(
         description="A Go duration such as `720h`.", json_schema_extra={"pattern": DURATION_PATTERN}
     )] = None
