@@ -41,7 +41,7 @@ def quote(organization_id: UUID, choice: Choice) -> dict[str, Any]:
         reward, asset = found.reward, found.asset
         call = Call(organization_id, None, choice.program_id, asset.id)
         amount, quantity = cost_of(reward, choice.quantity, choice.amount)
-        check_amount(asset, amount)
+        check_amount(asset, amount, field="amount" if quantity is None else "quantity")
         now = read_clock(c)
         owner = find_owner(c, organization_id, OwnerType.PARTICIPANT, choice.participant_id)
         before = rewards.read_redeemed_by(rewards.start_redeemed_by(

@@ -175,7 +175,7 @@ def _redeem(
     c, call, reward = opening.c, opening.call, found.reward
     # What a price and its minimum say stands behind the key: a repetition is answered whatever they are now.
     amount, quantity = cost_of(reward, choice.quantity, choice.amount)
-    check_amount(found.asset, amount)
+    check_amount(found.asset, amount, field="amount" if quantity is None else "quantity")
     desk = opening.desk()
     desk.refuse_inactive(choice.participant_id)
     refused = refusal(reward, quantity, redeemed, desk.now)

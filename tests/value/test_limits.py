@@ -60,6 +60,17 @@ def test_the_transaction_limit_counts_redemptions_and_whole_transfers(store: Sto
     assert send("5.00").status_code == 201
 
 
+def test_units_that_come_to_more_than_an_amount_can_be_are_the_quantity_s_fault(store: Store) -> None:
+    reward = store.reward(unit_cost="5" + "0" * 19)
+    path = f"/v1/programs/{store.program}/rewards/{reward}/quote"
+    asked = store.api.post(path, {"participant_id": store.person, "quantity": 2})
+    for refused in (asked, store.take(reward, quantity=2)):
+        assert list(error_of(refused, 400, "invalid_amount")) == ["quantity"]
+    error_of(store.take(reward, quantity=1), 422, "insufficient_funds")
+    other = store.reward("Any", redemption_type="AMOUNT_BASED", unit_cost="1.00")
+    assert list(error_of(store.take(other, amount="1.001"), 400, "invalid_amount")) == ["amount"]
+
+
 def test_a_count_without_limit_ends_where_it_can_be_stored(store: Store) -> None:
     reward = store.reward(unit_cost="0.01")
     with db.transaction() as c:
