@@ -20,6 +20,7 @@ from app.domain.json import dumps, loads
 from tests.waiting import wait_until
 
 PEOPLE = 40
+CUSTOMERS = 8  # Who are paid by hand, while events flow.
 BACKLOG = 1_500
 BATCH = 50
 START_SECONDS = 90.0
@@ -37,6 +38,7 @@ class Traffic:
         self.pool = urllib3.PoolManager(timeout=REQUEST_SECONDS, retries=False, maxsize=8)
         self.sent: dict[str, tuple[str, Decimal]] = {}
         self.accepted: set[str] = set()
+        self.paid: dict[str, tuple[str, Decimal]] = {}
         self._lock = threading.Lock()
         self._keys = itertools.count()
         self._turns = itertools.count()
@@ -54,6 +56,10 @@ class Traffic:
             "program_id": self.program, "name": "All", "condition": 'event.type == "purchase"',
             "actions": [{"type": "CREDIT", "asset_id": self.asset, "amount": "event.amount"}],
         }, START_SECONDS)
+        self.customers = {
+            name: self.ask("/v1/participants", {"external_id": name}, START_SECONDS)["id"]
+            for name in (f"customer-{number}" for number in range(CUSTOMERS))
+        }
 
     def post(self, path: str, body: object, seconds: float = 30.0) -> Any:
         """Ask until there is a definite answer, as a good client does, and return it."""
@@ -93,9 +99,19 @@ class Traffic:
             with self._lock:
                 self.accepted.add(event["idempotency_key"])
 
+    def pay(self) -> None:
+        """Adjust one customer's balance, under one key until the answer is definite."""
+        number = next(self._keys)
+        key, name, amount = f"pay-{number}", f"customer-{number % CUSTOMERS}", Decimal(1 + number % 5)
+        self.post(f"/v1/participants/{self.customers[name]}/balances/adjust", {
+            "program_id": self.program, "asset_id": self.asset, "type": "CREDIT", "amount": str(amount),
+            "description": "By hand", "idempotency_key": key,
+        }, 60)
+        self.paid[key] = (name, amount)
+
     @contextmanager
     def backlog(self, count: int = BACKLOG) -> Iterator[None]:
-        """Events that are being accepted and decided while the block runs; all are accepted after it."""
+        """Events and payments that are being accepted while the block runs; all are after it."""
         batches = [self.events(BATCH) for _ in range(count // BATCH)]
         failed: list[BaseException] = []
 
@@ -107,15 +123,24 @@ class Traffic:
                 failed.append(error)
 
         senders = [threading.Thread(target=send, args=(batches[lane::3],)) for lane in range(3)]
+
+        def pay() -> None:
+            try:
+                while any(sender.is_alive() for sender in senders):
+                    self.pay()
+            except BaseException as error:
+                failed.append(error)
+
         before = len(self.accepted)
-        for sender in senders:
-            sender.start()
+        payer = threading.Thread(target=pay)
+        for thread in (*senders, payer):
+            thread.start()
         wait_until(lambda: len(self.accepted) >= before + count // 5 or failed, "events flow", 30)
         try:
             yield
         finally:
-            for sender in senders:
-                sender.join()
+            for thread in (*senders, payer):
+                thread.join()
         assert not failed, failed
 
     def new_events_are_decided(self, struck_at: float, within: float = NEW_SECONDS_MAX) -> float:
@@ -155,8 +180,7 @@ class Traffic:
         assert set(stored) <= self.sent.keys()
         assert {(row["n"], row["status"]) for row in told} == {(1, "COMPLETED")}
         wanted: dict[str, Decimal] = {}
-        for key in stored:
-            person, amount = self.sent[key]
+        for person, amount in (*(self.sent[key] for key in stored), *self.paid.values()):
             wanted[person] = wanted.get(person, Decimal(0)) + amount
         found = {row["external_id"]: row["available"] for row in self.rows("""
             SELECT p.external_id, a.available FROM participants p

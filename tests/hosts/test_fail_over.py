@@ -1,5 +1,6 @@
 """The databases are lost, one after the other; what docs/how-to/fail-over.md says is done, and no more."""
 
+import subprocess
 import time
 
 import pytest
@@ -59,6 +60,25 @@ def test_the_host_of_the_primary_is_lost(site: Site, turn: str) -> None:
         pass
     site.is_exact()
     assert site.in_step()
+
+
+def test_a_primary_that_comes_back_alone_acknowledges_nothing(site: Site) -> None:
+    """It was cut off, not dead, and nobody kept it away: what it is told to write waits for ever."""
+    old = site.primary
+    with site.backlog():
+        site.hosts[old].cut()
+        site.promote()
+        seconds = site.new_events_are_decided(time.monotonic())
+    site.hosts[old].join()
+    psql = str(site.servers[old].identity.binaries / "psql")
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run([psql, site.owner(old), "-c", "CREATE TABLE alone ()"], timeout=5, check=False)
+    with site.backlog():
+        site.new_events_are_decided(time.monotonic())
+    site.is_exact()
+    print(f"primary cut off: new events after the promotion {seconds:.2f} s")
+    site.hosts[old].end()
+    renew(site)
 
 
 def test_what_only_the_lost_host_had_is_missed(site: Site) -> None:
