@@ -14,6 +14,7 @@ from app.domain.names import Bucket, EntryType, InventoryMode, IssuancePolicy, O
 from app.ledger.accounts import LotsNotLoaded
 from app.ledger.credits import credit
 from app.ledger.debits import debit
+from app.ledger.drafts import Draft
 from app.ledger.due import expire, mature
 from app.ledger.entries import LINES_MAX, Cause
 from app.ledger.holds import forfeit, hold, release
@@ -148,6 +149,44 @@ def test_a_reversal_beside_a_held_rest_makes_a_lot_of_its_own(books: Books) -> N
     assert (account.available, account.held) == (4, 6)
     assert account.lots[1].parent_lot_id == account.lots[0].id
     books.check()
+
+
+def test_a_reversal_finds_its_lot_again_where_the_held_rest_is_gone(books: Books) -> None:
+    give(books, "10")
+    spent = books.apply(redeem(books.account("ann"), -3, books.asset, Decimal(4), **how(books)))
+    books.apply(hold(books.account("ann"), books.asset, None, **how(books)))
+    books.apply(forfeit(books.account("ann"), books.asset, None, Bucket.HELD, **how(books)))
+    lot_id = spent.lots_processed[0].lot_id
+    books.apply(reverse(
+        books.account("ann"), -3, books.asset, Decimal(4), consumed=[(books.lots[lot_id], Decimal(4))],
+        grace=timedelta(hours=1), **how(books),
+    ))
+    assert [(lot.id, lot.remaining, lot.bucket) for lot in books.account("ann").lots] == [
+        (lot_id, 4, Bucket.AVAILABLE)
+    ]
+    books.check()
+
+
+@pytest.mark.parametrize("bucket", list(Bucket))
+def test_an_entry_that_overdraws_by_mistake_is_a_bug(books: Books, bucket: Bucket) -> None:
+    draft = Draft(books.asset, **how(books))
+    owner = draft.open(books.account("ann"))
+    entry = draft.start(EntryType.DEBIT)
+    with pytest.raises(AssertionError, match=r"overdrew|below zero"):
+        entry.post(owner, bucket, Decimal(-1))
+    owner = draft.open(books.account("bob"))
+    if bucket is Bucket.AVAILABLE:
+        entry.post(owner, bucket, Decimal(-1), may_overdraw=True)
+        entry.post(owner, bucket, Decimal("0.5"))  # Paying back leaves a debt without making one.
+        assert (owner.close().available, owner.close().overdrawn) == (Decimal("-0.5"), True)
+
+
+def test_who_keeps_no_lots_goes_on_without() -> None:
+    books = Books(asset(InventoryMode.SIMPLE))
+    before = books.account("ann").lots
+    assert before == ()
+    assert give(books, "10").accounts[0].lots == before
+    assert spend(books, "4").accounts[0].lots == before
 
 
 @pytest.mark.parametrize(("fields", "refusal"), [
