@@ -20,6 +20,7 @@ import psycopg
 
 from app import db
 from app.domain.ids import new_id
+from app.settings import settings
 from app.store import organizations, participants
 from app.store.pages import Page, Slice
 from bench.load import percentile
@@ -48,7 +49,7 @@ INSERT INTO programs (organization_id, id, name, created_at, updated_at)
 # What is looked for: in many rows, in some, in one at the end of the list, in none; long and short.
 TEXTS = (
     "a", "q", "7", "Ω", "%", "zq", "Ωq", "q1", "ë", "ada", "example", "999999", "customer-1", "zzz", "c-9",
-    "@e", "a@", "nobody at all", "n0", "4711", "abc", "Zoë",
+    "@e", "a@", "nobody at all", "n0", "4711", "abc", "Zoë", "ada example", "customer-77777",
 )
 
 
@@ -63,11 +64,10 @@ def fill(people: int) -> tuple[UUID, UUID]:
             now=db.read_clock(c),
         )
         psycopg.ClientCursor(c).execute(_PROGRAM + _FILL, values)
-    with db.connection() as c:
-        c.execute("SET statement_timeout = 0")
+    # Only the owner of the tables may; without statistics the planner reads all of the organization.
+    with psycopg.connect(settings().migration_database_url, autocommit=True) as c:
         for table in ("participants", "enrollments", "owners"):
             c.execute(f"VACUUM ANALYZE {table}")
-        c.execute("RESET statement_timeout")
     return organization_id, program_id
 
 

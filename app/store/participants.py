@@ -41,8 +41,11 @@ _SEARCHED: LiteralString = (
 MATCHES_MAX = 3000  # Beyond, a page reads along the list instead.
 NEAR_ROWS = 2000  # A text in more than three percent of the rows fills its page among so many.
 SCANNED_ROWS = 4_000  # How far a page reads where no index helps: about 15 ms.
+# The index finds rows by their runs of three characters, and each must be looked at: of a million that hold
+# `ada` and `example` perhaps none holds `ada example`. So many take 45 ms; beyond, a page reads the list.
+CANDIDATES_MAX = 25_000
 # The trigram index knows runs of three letters and digits; what has none is not looked up in it.
-_WORD = re.compile(r"[^\W_]{3}")
+_WORD = re.compile(r"[^\W_]{3,}")
 _WORD_ASCII = re.compile(r"[A-Za-z0-9]{3}")
 # All that the index finds, up to a bound, with how many these are; a page of them in the order of the list.
 # The rows come along, as looking each up again by its id takes longer than finding it.
@@ -53,8 +56,13 @@ WITH m AS MATERIALIZED (
 )
 SELECT n.found, p.* FROM (SELECT count(*) AS found FROM m) n LEFT JOIN LATERAL (
 """
-# Whether there is an index, and whether the database's locale tells letters beyond ASCII from signs.
-_INDEXED = "SELECT to_regclass('participants_search') IS NOT NULL AS found, 'é' ~ '[[:alpha:]]' AS letters"
+# Whether there is an index, whether the database's locale tells letters beyond ASCII from signs, and roughly
+# how many participants there are: before they were first counted, many.
+_INDEXED = """
+SELECT to_regclass('participants_search') IS NOT NULL AS found, 'é' ~ '[[:alpha:]]' AS letters,
+    (SELECT CASE WHEN reltuples > 0 THEN reltuples ELSE 1000000 END
+        FROM pg_class WHERE oid = 'participants'::regclass) AS people
+"""
 _FULL = f"""
 SELECT {_SLIM}, p.erased_at, o.tags, o.counters, o.attributes,
     ARRAY(SELECT e.program_id FROM enrollments e
@@ -166,10 +174,13 @@ def page(
     sql = f"SELECT {_SLIM} FROM participants p WHERE "
     if not search:
         return fetch(c, sql + where.sql(), where.parameters, order, page)
-    if not _is_indexed(c, search):
+    people = _indexed(c, search)
+    if people is None:
         return _scan(c, sql, where, order, page, search, SCANNED_ROWS)
     near = _scan(c, sql, where, order, page, search, NEAR_ROWS)
     if near.next is None or len(near.rows) == page.limit:
+        return near
+    if _held(c, sql, where, order, page, search) * people > CANDIDATES_MAX * NEAR_ROWS:
         return near
     values = {**where.parameters, "search": like_pattern(search), "most": MATCHES_MAX + 1}
     inner, values = ordered(f"SELECT * FROM m p WHERE {where.sql()}", values, order, page, page.limit + 1)
@@ -177,6 +188,30 @@ def page(
     if rows[0]["found"] > MATCHES_MAX:
         return near
     return cut([row for row in rows if row["id"] is not None], order, page.limit)
+
+
+def _held(c: Connection, sql: str, where: Where, order: Order, page: Page, text: str) -> int:
+    """Return how many of the next rows of the list the index would find for a text, if more than match.
+
+    For a text that is a word without repetitions 0: what the index finds for that matches, and is bounded.
+    """
+    words = sorted({core(word) for word in _WORD.findall(text)})
+    if words == [text]:
+        return 0
+    inner, values = ordered(sql + where.sql(), where.parameters, order, page, NEAR_ROWS)
+    held = " AND ".join(f"{_SEARCHED} ILIKE %(word_{number})s" for number in range(len(words)))
+    values |= {f"word_{number}": like_pattern(word) for number, word in enumerate(words)}
+    row = c.execute(f"SELECT count(*) AS n FROM ({inner}) p WHERE {held}", values).fetchone()
+    return 0 if row is None else int(row["n"])
+
+
+def core(word: str) -> str:
+    """Return the shortest beginning of a word that has all of its runs of three: `999` of `999999`.
+
+    The index finds no less for the word than for this.
+    """
+    runs = [word[start : start + 3] for start in range(len(word) - 2)]
+    return next(word[: end + 3] for end in range(len(runs)) if set(runs[: end + 1]) == set(runs))
 
 
 def _scan(
@@ -203,9 +238,14 @@ SELECT * FROM (
     return Slice(matching, key_of(found[-1], order))
 
 
-def _is_indexed(c: Connection, text: str) -> bool:
-    """Say whether the trigram index finds a text: not where it has no word, or the database no such index."""
+def _indexed(c: Connection, text: str) -> float | None:
+    """Return among how many people the trigram index finds a text.
+
+    None where it does not: the text has no word, or the database no such index.
+    """
     if not _WORD.search(text):
-        return False
+        return None
     row = c.execute(_INDEXED).fetchone()
-    return row is not None and row["found"] and (row["letters"] or bool(_WORD_ASCII.search(text)))
+    if row is None or not row["found"] or not (row["letters"] or _WORD_ASCII.search(text)):
+        return None
+    return float(row["people"])

@@ -1,7 +1,10 @@
 """Pages: nothing is skipped or shown twice, and a cursor serves its own list only."""
 
 import threading
+from contextlib import nullcontext
+from functools import partial
 
+import psycopg
 import pytest
 
 from app import db
@@ -52,13 +55,19 @@ def _remove(participant_id: str) -> None:
         c.execute("DELETE FROM participants WHERE id = %s", (participant_id,))
 
 
-@pytest.mark.parametrize("text", ["q", "Q", "zq", "-7", "7", "nobody", "row-1", "ß"])
-@pytest.mark.parametrize("indexed", [True, False])
+TEXTS = ["q", "Q", "zq", "-7", "7", "nobody", "row-1", "ß", "row 1", "zqzq", "row-40-zq", "ROW-1"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("index", ["used", "too dense", "none"])
 def test_a_search_finds_each_row_once_however_little_a_page_may_read(
-    api: Caller, owner_connection: db.Connection, monkeypatch: pytest.MonkeyPatch, text: str, indexed: bool
+    api: Caller, owner_connection: db.Connection, monkeypatch: pytest.MonkeyPatch, text: str, index: str
 ) -> None:
     c = owner_connection
-    if not indexed:
+    if index == "too dense":
+        monkeypatch.setattr(participants, "CANDIDATES_MAX", 0)
+        monkeypatch.setattr(participants, "MATCHES_MAX", 0)
+    if index == "none":
         c.execute("DROP INDEX IF EXISTS participants_search")
     names = [f"row-{number}" + ("-ZQ" if number % 40 == 0 else "") for number in range(120)]
     rows = [{"id": str(new_id()), "external_id": name, "status": "ACTIVE"} for name in names]
@@ -80,6 +89,42 @@ def test_a_search_finds_each_row_once_however_little_a_page_may_read(
                 break
             page = Page(7, read.next)
         assert sorted(found) == sorted(name for name in names if text.lower() in name.lower())
+
+
+def test_the_index_is_not_asked_for_what_nearly_all_rows_nearly_hold(
+    api: Caller, owner_connection: db.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    c = owner_connection
+    rows = [
+        {"id": str(new_id()), "external_id": f"{number:08}", "status": "ACTIVE", "first_name": "Ada",
+         "email": "x@example.com"}
+        for number in range(200)
+    ]
+    participants.insert(c, api.organization_id, rows, db.read_clock(c))
+    monkeypatch.setattr(participants, "NEAR_ROWS", 100)
+    monkeypatch.setattr(participants, "CANDIDATES_MAX", 0)
+    monkeypatch.setattr(participants, "_MATCHES", "the index was asked (")
+    for text in ("ada example", "00000000000", "adaada"):
+        order = participants.order("created_at", descending=True)
+        ask = partial(
+            participants.page, c, api.organization_id, order, Page(7), external_id=None, program_id=None,
+            status=None, window=(None, None),
+        )
+        dense = text != "adaada"  # No row holds all of its runs: there is nothing to look at.
+        with nullcontext() if dense else pytest.raises(psycopg.errors.SyntaxError), c.transaction():
+            assert (found := ask(search=text)).next is not None
+            assert found.rows == []
+    monkeypatch.setattr(participants, "CANDIDATES_MAX", 10**9)
+    with pytest.raises(psycopg.errors.SyntaxError), c.transaction():
+        ask(search="ada example")
+
+
+@pytest.mark.parametrize(("word", "runs"), [
+    ("999999", "999"), ("abc", "abc"), ("121212", "1212"), ("customer", "customer"), ("aaab", "aaab"),
+    ("abcabcab", "abcab"),
+])
+def test_the_core_of_a_word_has_all_of_its_runs(word: str, runs: str) -> None:
+    assert participants.core(word) == runs
 
 
 def test_a_cursor_is_refused_under_other_filters_order_list_or_organization(api: Caller) -> None:

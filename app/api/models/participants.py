@@ -93,8 +93,8 @@ class ParticipantsQuery(Paged, Window):
     status: Status | None = None
     search: Annotated[Search, Field(
         description="Case-insensitive substring of external_id, email, phone or one of the names. A page"
-        " reads only so far for a rare text of one or two characters: it may be short, even empty, while"
-        " `has_more` is true; the next pages go on from there."
+        " reads only so far for a rare text of one or two characters, or of parts that nearly all hold: it"
+        " may be short, even empty, while `has_more` is true; the next pages go on from there."
     )] = None
     sort_by: Literal["created_at", "external_id", "status"] = "created_at"
     sort_dir: SortDirection = "desc"
