@@ -146,9 +146,12 @@ def _parse_integer(value: Any) -> int:
 
 def _parse_quantity(value: Any) -> int:
     try:
-        return _parse_integer(value)
+        number = _parse_integer(value)
     except PydanticCustomError:
-        raise fault("must be a positive integer", QUANTITY_FAULT) from None
+        number = 0
+    if number < 1:
+        raise fault("must be a positive integer", QUANTITY_FAULT)
+    return number
 
 
 def _refuse_control(value: str) -> str:
@@ -222,7 +225,7 @@ DurationOrEmpty = Annotated[
     WithJsonSchema({"type": "string", "maxLength": 64, "pattern": f"^$|{DURATION_PATTERN}",
                     "examples": ["720h"], "description": "A Go duration; an empty string removes it."}),
 ]
-# The flows refuse what is below one, with a code of its own: invalid_quantity.
+# What is below one has a code of its own: invalid_quantity. The flows bound it above.
 Quantity = Annotated[
     int, PlainValidator(_parse_quantity), WithJsonSchema({"type": "integer", "minimum": 1})
 ]

@@ -125,8 +125,6 @@ def _found(c: Any, request: Request) -> Mapping[str, Any]:
 def reverse_redemption(request: Request) -> Reply:
     """Give redeemed value back."""
     body: models.ReversalCreate = request.body
-    if body.quantity is not None and body.quantity < 1:
-        raise errors.InvalidQuantity(details={"quantity": "must be a positive integer"})
     redemption_id = request.path["id"]
     hashed = hash_of("reverse", [redemption_id], body.model_dump())
     return _reply(reverse.reverse(

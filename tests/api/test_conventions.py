@@ -1,5 +1,6 @@
 """What holds on every route alike, made from the route table, so that a new route cannot be forgotten."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -127,6 +128,44 @@ def test_what_is_wrong_with_a_body_is_said_before_what_is_absent_is_looked_for(
             assert ("nonsense" in details) == isinstance(wrong, dict), (path, details)
         null = api.send(route.method, path, query_string=query, data=b"null", content_type="application/json")
         error_of(null, 400, "validation_error")
+
+
+def _bounds(field: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield values of a field that are just right, each with one that is just wrong."""
+    for choice in field.get("anyOf", [field]):
+        if choice.get("type") == "integer":
+            for bound, step in (("minimum", -1), ("maximum", 1)):
+                if bound in choice:
+                    yield choice[bound], choice[bound] + step
+        most = choice.get("maxLength")
+        if most is not None and re.search(choice.get("pattern", ""), "é" * most):
+            yield "é" * most, "é" * (most + 1)
+        if choice.get("minLength") == 1 and most is not None and re.search(choice.get("pattern", ""), "é"):
+            yield "é", ""
+
+
+def test_every_bound_of_a_field_holds_on_both_sides(api: Caller) -> None:
+    made, tried = document(), 0
+    for route in GUARDED:
+        if route.body is None:
+            continue
+        content = made["paths"][route.pattern][route.method.lower()]["requestBody"]["content"]
+        example = content["application/json"]["example"]
+        schema = made["components"]["schemas"][route.body.__name__]
+        path = route.pattern
+        for name in route.parameters:
+            path = path.replace("{" + name + "}", ABSENT)
+        query = required_query(route, {"programs": ABSENT})
+        for name, field in schema.get("properties", {}).items():
+            for right, wrong in _bounds(field):
+                tried += 1
+                fine = api.send(route.method, path, {**example, name: right}, query_string=query)
+                told = str((fine.json or {}).get("details", {}).get(name, ""))
+                # A text that is no expression has another fault than its length.
+                assert not re.search("must have|must be between|positive", told), (path, name, told)
+                answer = api.send(route.method, path, {**example, name: wrong}, query_string=query)
+                assert name in answer.json.get("details", ()), (path, name, wrong, answer.json)
+    assert tried > 50
 
 
 def test_what_is_absent_is_told_before_anything_else(api: Caller, things: dict[str, str]) -> None:
