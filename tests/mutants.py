@@ -107,10 +107,18 @@ def change(node: ast.AST) -> None:
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:
-    """Every mutant of a file; `continue` is left alone where replacing it needs another node."""
-    for place, node in enumerate(ast.walk(ast.parse(path.read_text(encoding="utf-8")))):
+    """Every mutant of a file; `continue` is left alone where replacing it needs another node.
+
+    So are decorators: that a value is frozen is held by the type checker, and no test can tell.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    decorations = {
+        id(part) for node in ast.walk(tree) for each in getattr(node, "decorator_list", ())
+        for part in ast.walk(each)
+    }
+    for place, node in enumerate(ast.walk(tree)):
         what = changes(node)
-        if what is not None and not isinstance(node, ast.Continue):
+        if what is not None and not isinstance(node, ast.Continue) and id(node) not in decorations:
             yield Mutant(path, place, getattr(node, "lineno", 0), what)
 
 
