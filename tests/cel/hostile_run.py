@@ -48,9 +48,10 @@ def main() -> None:
             "now": None,
         }
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        # The best of three: a garbage collection of the whole process is not the expression's doing.
-        taken = []
-        for _ in range(3):
+        # The best of three, or of ten where that is slow: neither a garbage collection of the whole process nor
+        # a core that is shared with other work is the expression's doing.
+        taken: list[float] = []
+        while len(taken) < 3 or (len(taken) < 10 and min(taken) > 0.04):
             begin = time.thread_time()
             outcome, clean = attempt(text, data)
             taken.append(time.thread_time() - begin)
