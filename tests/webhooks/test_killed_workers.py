@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -20,7 +21,7 @@ from app.flows.webhook_secrets import as_text, new_secret, seal
 from app.store import organizations, outbox, webhook_endpoints
 from app.store.outbox import Message
 from tests.waiting import wait_until
-from tests.webhooks.receiver import receiver
+from tests.webhooks.receiver import Receiver, receiver
 from tests.webhooks.stage import verified
 
 MESSAGES = 5_000
@@ -44,6 +45,11 @@ def kill(started: "subprocess.Popen[bytes]") -> None:
     if started.poll() is None:
         os.killpg(started.pid, signal.SIGKILL)
     started.wait()
+
+
+def have_arrived(there: Receiver, count: int) -> bool:
+    """Whether so many requests have come."""
+    return len(there.received) >= count
 
 
 def prepare(c: db.Connection, url: str, secret: bytes) -> None:
@@ -85,7 +91,7 @@ def test_each_of_5000_messages_arrives_though_workers_are_killed_in_the_middle(
         for round_ in range(1, KILLS + 1):
             with process(values, *worker):
                 target = MESSAGES * round_ // (KILLS + 2)
-                wait_until(lambda: len(there.received) >= target, "some arrive", 60)  # noqa: B023  # Called in the same round.
+                wait_until(partial(have_arrived, there, target), "some arrive", 60)
         left_behind = counted("SENDING")
         assert left_behind > 0
         # Nobody waits for the leases of the dead: the system's clock goes past them.
