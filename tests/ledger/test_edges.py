@@ -181,6 +181,18 @@ def test_an_entry_that_overdraws_by_mistake_is_a_bug(books: Books, bucket: Bucke
         assert (owner.close().available, owner.close().overdrawn) == (Decimal("-0.5"), True)
 
 
+def test_an_account_tells_what_is_past_its_date_by_bucket(books: Books) -> None:
+    give(books, "10", expires_at=books.now + timedelta(seconds=1))
+    give(books, "5", expires_at=books.now + timedelta(seconds=1))
+    give(books, "2", matures_at=books.now + timedelta(seconds=2), expires_at=books.now + timedelta(seconds=3))
+    give(books, "1")
+    assert books.account("ann").due(books.now) == {}
+    books.advance(1)
+    assert books.account("ann").due(books.now) == {Bucket.AVAILABLE: 15}
+    books.advance(2)
+    assert books.account("ann").due(books.now) == {Bucket.AVAILABLE: 15, Bucket.DEFERRED: 2}
+
+
 def test_who_keeps_no_lots_goes_on_without() -> None:
     books = Books(asset(InventoryMode.SIMPLE))
     before = books.account("ann").lots
