@@ -35,9 +35,8 @@ disturbance away from twice itself, and a floor that is missed or kept by a litt
 """
 
 NOT_REACHED = """
-Known not to be reached on any run so far: *one a commit / hordak plain* (three times the speed of a
-transfer that checks nothing is out of reach of a client in Python: PostgreSQL alone needs three quarters
-of the time that is left; against django-hordak with the same check the ratio is about three). Where
+Known not to be reached on any run so far: *one a commit / hordak plain* (2.0 to 2.4: three times the speed of
+a transfer that checks nothing; against django-hordak with the same check the ratio is about four). Where
 another line says *missed*, this run did not reach it.
 """
 
