@@ -5,7 +5,7 @@ Models are not applied here. The bounds on numbers and depth are decision A8's.
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.domain.errors import DomainError, InvalidRequest, ValidationError
@@ -19,7 +19,7 @@ UNSTORABLE = "must not contain NUL or half a surrogate pair"
 UNSTORABLE_NAME = "must not have a field name with NUL or half a surrogate pair"
 
 # NUL, which PostgreSQL cannot store, and halves of surrogate pairs, which are not text.
-_SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class AbsurdNumber(ValueError):
@@ -32,7 +32,10 @@ class DuplicateName(ValueError):
 
 def decimal(text: str) -> Decimal:
     """Read a number with a fraction or an exponent. Raises AbsurdNumber."""
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # The exponent does not fit into a machine word.
+        raise AbsurdNumber from None
     if is_absurd(number, len(text)):
         if len(text) <= NUMBER_LENGTH_MAX and not number:
             return Decimal(0)
@@ -85,7 +88,7 @@ def parse(raw: bytes, *, check_depth: bool = True) -> Any:
     except ValueError:
         raise InvalidRequest("Request body is not valid JSON") from None
     # Counting brackets first spares the walk: text without that many openings cannot be too deep.
-    suspicious = _SUSPICIOUS.search(raw) is not None
+    suspicious = SUSPICIOUS.search(raw) is not None
     if suspicious or (check_depth and raw.count(b"[") + raw.count(b"{") > DEPTH_MAX):
         _walk(value, suspicious)
     return value

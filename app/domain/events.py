@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.instants import format_instant
+from app.domain.json import dumps
 from app.domain.names import EventStatus, EventType
 from app.domain.values import value
 
@@ -100,6 +101,11 @@ def is_deeper(value: dict[str, Any], levels: int) -> bool:
         if levels == 0:
             return True
     return False
+
+
+def is_large(event_data: dict[str, Any]) -> bool:
+    """Say whether an event's data, as compact JSON, is larger than is taken."""
+    return len(dumps(event_data).encode()) > EVENT_DATA_BYTES_MAX
 
 
 def normalised(value: object) -> object:

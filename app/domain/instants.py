@@ -51,3 +51,10 @@ def format_instant(instant: datetime) -> str:
     """Print an instant in UTC with a `Z`; the fraction appears only where there is one."""
     text = instant.astimezone(UTC).isoformat()
     return text.removesuffix("+00:00") + "Z"
+
+
+def reprint_instant(text: str) -> str:
+    """Return an RFC 3339 instant as `format_instant` prints it. Raises InstantError."""
+    if len(text) == 20 and _USUAL.fullmatch(text):
+        return text  # Without a fraction it is printed as it is written.
+    return format_instant(parse_instant(text))

@@ -45,6 +45,7 @@ class Broken(BytesIO):
     (b'{"name": "\\ud800"}', "validation_error"),
     (b'{"\\u0000": "a"}', "validation_error"),
     (b'{"name": 1e400}', "validation_error"),
+    (b'{"name": 1e-99999999999999999999}', "validation_error"),
     (b'{"name": ' + b"9" * 5000 + b"}", "validation_error"),
     (b'{"name": 0.' + b"1" * 61 + b"}", "validation_error"),
     (DEEP, "validation_error"),

@@ -68,3 +68,9 @@ def test_a_decimal_that_is_no_number_is_refused(number: str) -> None:
 def test_what_json_has_no_form_for_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
         dumps({"a": object()})
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-0.0E-99999999999999999999"])
+def test_a_number_that_no_decimal_can_hold_is_refused_as_all_that_is_no_json(number: str) -> None:
+    with pytest.raises(ValueError, match="exponent"):
+        loads(f'{{"a": {number}}}')
