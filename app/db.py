@@ -14,14 +14,16 @@ from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.generators import send
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine
 
 from app.domain.json import loads
 from app.settings import settings
 
 Connection = psycopg.Connection[DictRow]
+IDLE = psycopg.pq.TransactionStatus.IDLE
 
 STATEMENT_TIMEOUT_SECONDS = 10  # Whatever takes longer is in trouble and must free its locks.
 IDLE_TIMEOUT_SECONDS = 10  # A process that hangs inside a transaction frees its locks (design: protocol 6).
@@ -106,7 +108,7 @@ def hosts_in_order(url: str, last: tuple[str, int] | None, lost: bool) -> dict[s
 def engine() -> Engine:
     """Return the process's pool; made at first use, so never before a fork."""
     arguments = connect_arguments()
-    made = create_engine(
+    return create_engine(
         "postgresql+psycopg://",
         # The address is libpq's to read: SQLAlchemy knows no list of hosts, of which one is written to.
         creator=lambda: _connect(arguments),
@@ -116,15 +118,17 @@ def engine() -> Engine:
         pool_recycle=1800,
         # SQLAlchemy's own first queries expect tuples for rows; ours are dicts, and it runs no query here.
         _initialize=False,
+        # Transactions are opened and ended here, by psycopg; SQLAlchemy only keeps the pool.
+        pool_reset_on_return=None,
     )
-    # Transactions are opened here, by psycopg; SQLAlchemy only keeps the pool.
-    event.listen(made, "reset", lambda dbapi, record, state: None)
-    return made
 
 
 @contextmanager
 def connection() -> Iterator[Connection]:
-    """Lend a connection in autocommit mode; a broken one does not return and takes the idle with it."""
+    """Lend a connection in autocommit mode; a broken one does not return and takes the idle with it.
+
+    Nor does one in the middle of a transaction, whose end itself was interrupted.
+    """
     pool = engine().pool
     pooled = pool.connect()
     raw: Connection = pooled.driver_connection  # type: ignore[assignment]  # The pool is told no type.
@@ -138,7 +142,7 @@ def connection() -> Iterator[Connection]:
         raise
     finally:
         broken = raw.closed or raw.broken
-        if lost or broken:
+        if lost or broken or raw.pgconn.transaction_status != IDLE:
             pooled.invalidate()
         pooled.close()
         # Its server has probably gone: each of those that lie idle would cost a caller an error to find out.
@@ -161,9 +165,11 @@ class Gathered(psycopg.Pipeline):
     short operation that is a fifth of the client's CPU. libpq sends by itself what exceeds 8 KiB, so the
     server still works on the first statements of a large batch while the later ones are rendered.
 
-    It leans on two inner methods of psycopg, whose version is pinned; tests/book/test_pipelined.py holds
+    It leans on three inner methods of psycopg, whose version is pinned; tests/book/test_pipelined.py holds
     what they are leaned on for.
     """
+
+    after_commit: bytes | None = None  # A command for `pipelined_on` to send behind the COMMIT that it sends.
 
     def _communicate_gen(self) -> Generator[Any, Any, None]:
         """Hand the statements over to libpq, which keeps them; nothing is waited for."""
@@ -174,6 +180,15 @@ class Gathered(psycopg.Pipeline):
     def _fetch_gen(self, *, flush: bool) -> Generator[Any, Any, None]:
         """Send all that was kept, whatever it is that is waited for."""
         return super()._fetch_gen(flush=True)
+
+    def _exit_gen(self) -> Generator[Any, Any, None]:
+        """End with a Sync, which the server answers unasked; psycopg's own asks again, in a packet apart."""
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from send(self.pgconn)
+            yield from super()._fetch_gen(flush=False)
 
     def tell(self, command: bytes) -> None:
         """Queue a command without parameters or rows; its error shows at the next fetch or at the end.
@@ -217,6 +232,9 @@ def pipelined_on(raw: Connection) -> Iterator[Gathered]:
             pipeline.tell(b"BEGIN")
             yield pipeline
             pipeline.tell(b"COMMIT")
+            if pipeline.after_commit is not None:
+                # Not run where something before it went wrong: a pipeline skips all behind a failure.
+                pipeline.tell(pipeline.after_commit)
     except BaseException:
         if not raw.closed:
             raw.rollback()
@@ -226,6 +244,15 @@ def pipelined_on(raw: Connection) -> Iterator[Gathered]:
 def id_array(ids: Iterable[UUID]) -> str:
     """Return ids as the text of an array, for `%s::uuid[]`; psycopg renders lists in Python, one by one."""
     return "{" + ",".join([one.hex for one in ids]) + "}"
+
+
+def limited(sql: str, rows: int) -> str:
+    """Write a number of rows into the text of a statement, in the place of each $limit.
+
+    A limit that is a parameter the planner takes for a tenth of all rows; what is joined to those it then
+    reads from one end to the other, for each batch of some hundreds.
+    """
+    return sql.replace("$limit", f"{rows:d}")
 
 
 def read_clock(connection: Connection) -> datetime:

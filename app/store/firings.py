@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, limited
 from app.domain.json import dumps
 from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
@@ -75,7 +75,7 @@ DELETE FROM firings f USING (
         SELECT 1 FROM firings later WHERE later.organization_id = x.organization_id
             AND later.automation_id = x.automation_id AND later.kind = 'FAN_OUT'
             AND later.scheduled_for > x.scheduled_for))
-    ORDER BY x.completed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY x.completed_at LIMIT $limit FOR UPDATE SKIP LOCKED
 ) gone
 WHERE f.organization_id = gone.organization_id AND f.id = gone.id
 """
@@ -234,7 +234,7 @@ def archive(c: Connection, organization_id: UUID, firing_id: UUID, now: datetime
 
 def trim(c: Connection, before: datetime, limit: int) -> int:
     """Delete up to `limit` firings of all organizations that ended before an instant; returns how many."""
-    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
+    return c.execute(limited(_TRIM, limit), {"before": before}).rowcount
 
 
 def page_of_rules(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, limited
 from app.domain.json import dumps
 from app.domain.names import WebhookType
 
@@ -31,7 +31,7 @@ _TAKE = """
 WITH taken AS (
     DELETE FROM outbox_pending p USING (
         SELECT organization_id, outbox_id FROM outbox_pending ORDER BY outbox_id, organization_id
-        LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+        LIMIT $limit FOR UPDATE SKIP LOCKED
     ) next
     WHERE p.outbox_id = next.outbox_id AND p.organization_id = next.organization_id
     RETURNING p.organization_id, p.outbox_id
@@ -55,17 +55,24 @@ WHERE b.organization_id = %(organization_id)s AND b.id >= %(first)s AND b.id <= 
     AND (b.type = ANY(%(types)s) OR '*' = ANY(%(types)s))
 ORDER BY b.id LIMIT %(limit)s
 """
+# Along the primary key of each organization, from where the batch before has ended.
 _TRIM = """
-DELETE FROM outbox b USING (
-    SELECT old.organization_id, old.id FROM organizations o CROSS JOIN LATERAL (
-        SELECT x.organization_id, x.id FROM outbox x
-        WHERE x.organization_id = o.id AND x.id < %(before)s AND NOT EXISTS (
-            SELECT 1 FROM webhook_deliveries d
-            WHERE d.organization_id = x.organization_id AND d.webhook_event_id = x.id
-        ) ORDER BY x.id LIMIT %(limit)s
-    ) old LIMIT %(limit)s
-) old
-WHERE b.organization_id = old.organization_id AND b.id = old.id
+WITH old AS MATERIALIZED (
+    SELECT o.id AS organization_id, m.id FROM organizations o CROSS JOIN LATERAL (
+        SELECT x.id FROM outbox x
+        WHERE x.organization_id = o.id AND x.id < %(before)s AND x.id > CASE
+            WHEN o.id = %(organization_id)s THEN %(id)s ELSE '00000000-0000-0000-0000-000000000000' END
+        ORDER BY x.id LIMIT $limit
+    ) m WHERE o.id >= %(organization_id)s ORDER BY o.id, m.id LIMIT $limit
+), gone AS (
+    DELETE FROM outbox b USING old
+    WHERE b.organization_id = old.organization_id AND b.id = old.id AND NOT EXISTS (
+        SELECT 1 FROM webhook_deliveries d
+        WHERE d.organization_id = old.organization_id AND d.webhook_event_id = old.id)
+    RETURNING 1
+)
+SELECT organization_id, id, count(*) OVER () AS seen, (SELECT count(*) FROM gone) AS deleted
+FROM old ORDER BY organization_id DESC, id DESC LIMIT 1
 """
 
 ALL_TYPES = frozenset(WebhookType)
@@ -84,6 +91,16 @@ class Message(NamedTuple):
     created_at: datetime
     participant_id: UUID | None
     data: dict[str, Any]
+
+
+class Place(NamedTuple):
+    """A message that a walk through all of them has come to."""
+
+    organization_id: UUID
+    id: UUID
+
+
+START = Place(UUID(int=0), UUID(int=0))
 
 
 def subscribed(c: Connection, organization_ids: list[UUID]) -> dict[UUID, frozenset[WebhookType]]:
@@ -132,7 +149,7 @@ def insert(c: Connection, messages: list[Message]) -> None:
 
 def take(c: Connection, limit: int) -> list[dict[str, Any]]:
     """Take pending messages off the list: one row for each endpoint, one without where nobody wants it."""
-    return c.execute(_TAKE, {"limit": limit}).fetchall()
+    return c.execute(limited(_TAKE, limit)).fetchall()
 
 
 def any_pending(c: Connection) -> bool:
@@ -150,9 +167,15 @@ def since(
     }).fetchall()
 
 
-def trim(c: Connection, before: UUID, limit: int) -> int:
-    """Delete up to `limit` messages with ids below a bound that no delivery refers to; returns how many."""
-    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
+def trim(c: Connection, before: UUID, after: Place, limit: int) -> tuple[int, Place | None]:
+    """Look at the next `limit` messages with ids below a bound; delete those that no delivery refers to.
+
+    Returns how many were deleted and where to go on; None where there are no more.
+    """
+    row = c.execute(limited(_TRIM, limit), {"before": before, **after._asdict()}).fetchone()
+    if row is None:
+        return 0, None
+    return row["deleted"], Place(row["organization_id"], row["id"]) if row["seen"] == limit else None
 
 
 def _row(message: Message, usual: Message) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, limited
 from app.domain.ids import highest_id, lowest_id
 from app.store.pages import Column, Order, Page, Slice, Where, fetch
 
@@ -23,8 +23,8 @@ _TRIM = """
 DELETE FROM request_logs l USING (
     SELECT o.id AS organization_id, old.id FROM organizations o CROSS JOIN LATERAL (
         SELECT r.id FROM request_logs r
-        WHERE r.organization_id = o.id AND r.id < %(before)s ORDER BY r.id LIMIT %(limit)s) old
-    LIMIT %(limit)s
+        WHERE r.organization_id = o.id AND r.id < %(before)s ORDER BY r.id LIMIT $limit) old
+    LIMIT $limit
 ) gone
 WHERE l.organization_id = gone.organization_id AND l.id = gone.id
 """
@@ -117,4 +117,4 @@ def order(sort_by: str, *, descending: bool) -> Order:
 
 def trim(c: Connection, before: UUID, limit: int) -> int:
     """Delete up to `limit` logs whose time-ordered ids come before `before`, of all organizations."""
-    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
+    return c.execute(limited(_TRIM, limit), {"before": before}).rowcount

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, limited
 from app.domain.json import dumps
 from app.domain.webhooks import ATTEMPTS_MAX, IN_FLIGHT_PER_ENDPOINT_MAX, DeliveryError, DeliveryStatus
 from app.store.pages import Column, Order, Page, Slice, Where, fetch
@@ -70,6 +70,9 @@ SELECT e.organization_id, e.id, e.url, e.secret, e.previous_secret, e.previous_s
 ORDER BY first.next_attempt_at, e.id LIMIT %(limit)s
 FOR NO KEY UPDATE OF e SKIP LOCKED
 """
+# The limit of all tells the planner how few they are (see `limited`): behind a backlog, and without it, each
+# claim read every delivery and every message there is.
+CLAIMED_MAX = 500
 _CLAIM = """
 WITH wanted AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(wanted)s::jsonb) AS r(o uuid, e uuid, n integer)
@@ -79,7 +82,7 @@ WITH wanted AS MATERIALIZED (
         WHERE d.organization_id = w.o AND d.webhook_endpoint_id = w.e
             AND d.status IN ('PENDING', 'SENDING') AND d.next_attempt_at <= %(now)s
         ORDER BY d.next_attempt_at, d.id LIMIT w.n FOR NO KEY UPDATE SKIP LOCKED
-    ) d
+    ) d LIMIT $limit
 )
 UPDATE webhook_deliveries d SET status = 'SENDING',
     attempt_count = LEAST(d.attempt_count + 1, d.max_attempts), next_attempt_at = %(lease)s,
@@ -124,8 +127,8 @@ _TRIM = """
 DELETE FROM webhook_deliveries d USING (
     SELECT old.organization_id, old.id FROM organizations o CROSS JOIN LATERAL (
         SELECT x.organization_id, x.id FROM webhook_deliveries x
-        WHERE x.organization_id = o.id AND x.id < %(before)s ORDER BY x.id LIMIT %(limit)s
-    ) old LIMIT %(limit)s
+        WHERE x.organization_id = o.id AND x.id < %(before)s ORDER BY x.id LIMIT $limit
+    ) old LIMIT $limit
 ) old
 WHERE d.organization_id = old.organization_id AND d.id = old.id
 """
@@ -206,7 +209,9 @@ def claim(
 ) -> list[dict[str, Any]]:
     """Take due deliveries under a lease: of each (organization, endpoint) at most so many; with messages."""
     rows = dumps([{"o": o, "e": e, "n": number} for (o, e), number in wanted.items()])
-    return c.execute(_CLAIM, {"wanted": rows, "now": now, "lease": now + lease}).fetchall()
+    assert sum(wanted.values()) <= CLAIMED_MAX, "no process sends so many at once"
+    values = {"wanted": rows, "now": now, "lease": now + lease}
+    return c.execute(limited(_CLAIM, CLAIMED_MAX), values).fetchall()
 
 
 def outcome_row(
@@ -229,4 +234,4 @@ def write_outcomes(c: Connection, rows: list[dict[str, Any]], now: datetime) -> 
 
 def trim(c: Connection, before: UUID, limit: int) -> int:
     """Delete deliveries with ids below a bound, at most `limit` in all; returns how many."""
-    return c.execute(_TRIM, {"before": before, "limit": limit}).rowcount
+    return c.execute(limited(_TRIM, limit), {"before": before}).rowcount

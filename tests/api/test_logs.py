@@ -1,18 +1,23 @@
 """Request logs and usage: what they hold, and what they never do."""
 
 import json
+import time
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app import db
 from app.api import recorder
 from app.api.application import Florin
-from app.api.recorder import BODY_BYTES_MAX, answer_text, body_text
+from app.api.measures import Measures
+from app.api.recorder import BODY_BYTES_MAX, Noted, Recorder, answer_text, body_text
 from app.flows.trim_logs import trim_some
+from app.queue import client
 from app.store import clock
 from tests.api.client import ABSENT, Caller, error_of, walk
+from tests.waiting import wait_until
 
 
 def test_a_request_can_be_looked_up_with_its_bodies(api: Caller, application: Florin) -> None:
@@ -139,6 +144,24 @@ def test_the_last_use_of_a_key_is_noted(api: Caller, application: Florin) -> Non
     api.program()
     application.server.recorder.flush()
     assert "last_used_at" in walk(api, "/v1/api-keys")[0]
+
+
+def test_where_much_happens_logs_are_written_before_their_time(
+    api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 3600.0)
+    monkeypatch.setattr(recorder, "FLUSH_COUNT", 3)
+    key_id = UUID(walk(api, "/v1/api-keys")[0]["id"])
+    made = Recorder(Measures(client()))
+    for number in range(3):
+        made.note(Noted(
+            api.organization_id, key_id, f"req_{number}", "GET", "/v1/burst", None, 200, 0.001, None,
+            time.monotonic(), b"", b"{}", None, None, 0,
+        ))
+    wait_until(
+        lambda: len([row for row in walk(api, "/v1/logs") if row["path"] == "/v1/burst"]) == 3, "three logs"
+    )
+    made.stop()
 
 
 def test_what_there_was_no_room_for_is_told(

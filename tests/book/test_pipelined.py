@@ -1,10 +1,15 @@
 """The transaction in which only a fetch waits: all of it or nothing, whenever its error shows."""
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
 from app import db
+from app.book import read
 from app.domain.errors import InsufficientFunds
+from app.domain.ids import new_id
+from app.ledger.accounts import AccountKey
 from tests.book.conftest import Shop
 
 _TAKE = "UPDATE accounts SET available = available - 100 WHERE owner_type = 'PARTICIPANT'"
@@ -123,4 +128,46 @@ def test_what_a_lost_connection_leaves_is_nothing(shop: Shop, owner_connection: 
 
     with pytest.raises(psycopg.OperationalError):
         run()
+    assert shop.balance()["available"] == "5.00"
+
+
+def test_the_clock_comes_with_the_accounts_and_without_any(shop: Shop) -> None:
+    shop.give("5")
+    unknown = AccountKey(shop.api.organization_id, new_id(), new_id())
+    with db.pipelined() as c:
+        before = db.read_clock(c)
+        rows = c.execute("SELECT organization_id, owner_id, asset_id FROM accounts WHERE id > 0").fetchall()
+        keys = [AccountKey(row["organization_id"], row["owner_id"], row["asset_id"]) for row in rows]
+        found, now = read.read_accounts_and_clock(read.start_accounts_and_clock(c, [*keys, unknown]))
+        assert found == read.accounts(c, keys)
+        assert len(found) == len(keys) > 0
+        for nobody in ([unknown], []):
+            assert read.read_accounts_and_clock(read.start_accounts_and_clock(c, nobody))[0] == {}
+        after = db.read_clock(c)
+    assert before < now < after
+
+
+def test_the_end_asks_for_the_answers_once(shop: Shop, tmp_path: Path) -> None:
+    """A Sync does; a request to flush behind it would be a packet of its own."""
+    trace = tmp_path / "trace"
+    with db.connection() as c, trace.open("wb") as file:
+        c.pgconn.trace(file.fileno())
+        with db.pipelined_on(c):
+            c.execute(_GIVE)
+        c.pgconn.untrace()
+    told = trace.read_text(encoding="utf-8")
+    assert told.count("Sync") == 1
+    assert "Flush" not in told
+
+
+def test_a_connection_in_the_middle_of_a_transaction_is_not_lent_again(shop: Shop) -> None:
+    """As a thread leaves it that is interrupted while it ends its transaction."""
+    shop.give("5")
+    with db.connection() as c:
+        left = c.info.backend_pid
+        c.execute("BEGIN")
+        c.execute(_GIVE)
+    with db.connection() as c:
+        assert c.info.backend_pid != left
+        assert c.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
     assert shop.balance()["available"] == "5.00"

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from app import db
+from app.domain.instants import format_instant
+from app.domain.names import WebhookType
 from app.flows import trim_deliveries
 from app.flows.bootstrap import create_organization
 from app.flows.deliver_webhooks import Pump, work_waits
 from app.flows.send_webhook import Sender
-from app.flows.trim_deliveries import trim_some
+from app.flows.trim_deliveries import Trim, trim_some
 from app.flows.webhook_addresses import Router
 from app.settings import settings
 from tests.api.client import Caller
@@ -191,3 +193,37 @@ def test_a_batch_of_the_trim_is_bounded_over_all_organizations(
     tell(replace(api, organization_id=other), 3)
     later(days=31)
     assert [trim_some(), trim_some(), trim_some()] == [4, 2, 0]
+
+
+def test_the_trim_walks_on_past_messages_that_a_replay_has_given_young_deliveries(
+    api: Caller, pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left() -> set[str]:
+        with db.connection() as c:
+            return {str(row["id"]) for row in c.execute("SELECT id FROM outbox").fetchall()}
+
+    monkeypatch.setattr(trim_deliveries, "BATCH_MAX", 4)
+    with receiver() as there:
+        made = endpoint(api, there.url, WebhookType.EVENT_COMPLETED)
+        with db.connection() as c:
+            since = format_instant(db.read_clock(c))
+        replayed = set(tell(api, 6))
+        unwanted = set(tell(api, 3, WebhookType.EVENT_FAILED))
+        work(pump)
+        later(days=29)
+        assert api.post(f"/v1/webhook-endpoints/{made['id']}/replay", {"since": since}).status_code == 202
+        work(pump)
+        pump.stop()
+        later(days=2)
+        trim = Trim()
+        # Four deliveries; two and, of four messages looked at, the two nobody wanted; the third of those.
+        assert (trim.batch(), left()) == (4, replayed | unwanted)
+        assert trim.batch() == 4
+        assert len(left() & unwanted) == 1
+        assert (trim.batch(), left()) == (1, replayed)
+        # Once more from the beginning, where all stay: a batch that looked at four, and the end.
+        assert [trim.batch(), trim.batch(), left()] == [1, 0, replayed]
+        later(days=29)
+        while trim.batch():
+            pass
+        assert left() == set()
