@@ -20,6 +20,7 @@ broker = _broker()
 for _module in iter_modules(__path__):
     import_module(f"workers.{_module.name}")
 
+from workers.background import StopBackground  # noqa: E402  # After the broker.
 from workers.collection import Collection  # noqa: E402  # After the broker.
 from workers.deliver_webhooks import StopDelivering  # noqa: E402  # After the broker.
 from workers.heartbeat import Heartbeat  # noqa: E402  # After the broker.
@@ -28,4 +29,5 @@ from workers.signals import StopOnce  # noqa: E402  # After the broker.
 broker.add_middleware(Collection())
 broker.add_middleware(Heartbeat())
 broker.add_middleware(StopOnce())
+broker.add_middleware(StopBackground())
 broker.add_middleware(StopDelivering())

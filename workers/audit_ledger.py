@@ -4,9 +4,10 @@ import dramatiq
 
 from app.flows import audit as flow
 from app.queue import QUEUE
+from workers.background import upkeep
 
 
 @dramatiq.actor(queue_name=QUEUE)
 def audit_ledger() -> None:
     """Audit the slices whose turn it is."""
-    flow.run()
+    upkeep.hand_over("audit_ledger", flow.run)

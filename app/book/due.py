@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.book.read import LOT_COLUMNS, lot_of
-from app.db import Connection
+from app.db import Connection, limited
 from app.domain.json import dumps
 from app.ledger.accounts import Lot
 
@@ -30,7 +30,7 @@ _DATES = {DueKind.EXPIRY: "expires_at", DueKind.MATURITY: "matures_at"}
 _ACCOUNTS = """
 SELECT DISTINCT d.organization_id, d.account_id, a.owner_id, a.asset_id
 FROM (SELECT l.organization_id, l.account_id FROM lots l WHERE {condition}
-    ORDER BY l.{date} LIMIT %(limit)s) d
+    ORDER BY l.{date} LIMIT $limit) d
 JOIN accounts a ON a.organization_id = d.organization_id AND a.id = d.account_id
 """
 
@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
 def accounts(c: Connection, kind: DueKind, now: datetime, limit: int) -> list[dict[str, Any]]:
     """Return the accounts of the `limit` lots that have been due for longest, of all organizations."""
     sql = _ACCOUNTS.format(condition=_CONDITIONS[kind], date=_DATES[kind])
-    return c.execute(sql, {"now": now, "limit": limit}).fetchall()
+    return c.execute(limited(sql, limit), {"now": now}).fetchall()
 
 
 def lots(

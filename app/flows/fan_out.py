@@ -21,7 +21,7 @@ from app.store import audience, automations, firings
 from app.store.audience import Member
 from app.store.firings import FanOut, Firing
 
-BATCH_EVENTS_MAX = 150
+BATCH_EVENTS_MAX = 80  # A live event stands behind a window: about as long as it takes by itself.
 # What is single falls into all partitions, each a batch of its own: four times as many cost little more.
 BATCH_ONES_MAX = 600
 _NOBODY = UUID(int=0)

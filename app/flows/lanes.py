@@ -22,7 +22,7 @@ ROOM_EVENTS_MAX = 2_000  # Events that may wait before a lane adds some (decisio
 # second of work. While that is decided the lane rests, which leaves room on the machine as well.
 FAIR_EVENTS_MAX = 25
 TURN_SECONDS = 0.5  # Then the worker takes other work; the lane is rung again.
-REST_SECONDS = 0.03  # How long a lane that found no room waits before it looks again.
+REST_SECONDS = 0.015  # How long a lane that found no room waits before it looks again.
 BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again after this.
 LOCK_CLASS = 0x466C4C61  # The first of the two numbers of a lane's advisory lock; partitions have another.
 

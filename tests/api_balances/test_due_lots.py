@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from app import db
 from app.book.due import DueKind
@@ -12,6 +14,7 @@ from app.domain.ids import MICROSECOND
 from app.flows import post_due_lots
 from app.flows.move_value import Call, open_desk
 from app.ledger.credits import credit
+from app.settings import settings
 from tests.api_balances.conftest import Shop
 
 
@@ -190,3 +193,28 @@ def test_a_batch_is_bounded_by_its_lots_however_many_accounts_they_are_of(
     assert taken == [3, 3, 3]
     for person in people:
         assert replace(lot_shop, person=person).balance()["available"] == "0.00"
+
+
+def test_an_account_that_cannot_be_posted_holds_up_no_other(lot_shop: Shop) -> None:
+    credit_with_dates(lot_shop, "10", expires=60)
+    refused, other = lot_shop.person, replace(lot_shop, person=lot_shop.api.participant("grace"))
+    credit_with_dates(other, "7", expires=60)
+    advance(61)
+    with psycopg.connect(settings().migration_database_url, autocommit=True) as owner:
+        owner.execute(
+            f"ALTER TABLE accounts ADD CONSTRAINT refused CHECK (owner_id <> '{refused}') NOT VALID"
+        )
+        try:
+            with capture_logs() as told:
+                assert post_due_lots.post_batch(DueKind.EXPIRY) == 1
+            assert [each["event"] for each in told] == ["due_batch_failed", "due_account_failed"]
+            assert list(lots(other).values()) == [("EXPIRED", "0.00")]
+            rows = lot_shop.api.get("/v1/journal-entries", action_type="EXPIRATION").json["data"]
+            assert [row["postings"][0]["amount"] for row in rows] == ["-7.00"]
+            # It is tried again each time.
+            assert post_due_lots.post_batch(DueKind.EXPIRY) == 0
+        finally:
+            owner.execute("ALTER TABLE accounts DROP CONSTRAINT refused")
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 1
+    assert post_due_lots.post_batch(DueKind.EXPIRY) == 0
+    assert lot_shop.balance()["available"] == "0.00"
