@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from app.api import batches
+from app.api import batches, plain_batches
 from app.api.errors import body_of
 from app.api.event_views import evaluation_views, event_view
 from app.api.models.events import (
@@ -24,13 +24,12 @@ from app.api.routing import Reply, Request, route
 from app.db import Connection, connection
 from app.domain import errors
 from app.domain.errors import DomainError
-from app.domain.events import EVENT_DATA_BYTES_MAX, Accepted, Submission
+from app.domain.events import EVENT_DATA_BYTES_MAX, Accepted, Submission, is_large
 from app.domain.ids import id_of_key
 from app.domain.instants import format_instant
-from app.domain.json import dumps
 from app.domain.names import EventStatus, EventType
-from app.flows import retry_event
-from app.flows.accept_batch import Source, accept_batch
+from app.flows import ingest, retry_event
+from app.flows.accept_batch import accept_batch
 from app.flows.accept_event import accept_one
 from app.store import event_lists, events, participants, rulesets
 
@@ -66,10 +65,17 @@ def ingest_event(request: Request) -> Reply:
     return Reply(202, _accepted(outcome), outcome.replayed, 0 if outcome.replayed else 1)
 
 
+_read_each = batches.reader("events")
+
+
+def _read_batch(raw: bytes) -> Any:
+    return plain_batches.read(raw) or _read_each(raw)
+
+
 @route(
     "POST", "/v1/events/batch", summary="Accept up to 100 events", tag=_TAG, body=EventBatch,
     responses={202: BatchAccepted}, body_bytes_max=BATCH_BYTES_MAX, log_bodies=False,
-    errors=[errors.PayloadTooLarge], parse=batches.reader("events"),
+    errors=[errors.PayloadTooLarge], parse=_read_batch,
     description=(
         "Each item stands alone: a refused one has an error at its place, the others are accepted. All "
         "accepted ones are stored in one transaction; those of one participant run in the order of the array."
@@ -78,12 +84,16 @@ def ingest_event(request: Request) -> Reply:
 )
 def ingest_batch(request: Request) -> Reply:
     """Accept events, each on its own."""
-    items: list[EventIngest | DomainError] = request.body.events
+    given = request.body
+    if isinstance(given, plain_batches.Plain):
+        people = accept_batch(request.organization_id, given.batch)
+        if people is not None:
+            return _all_accepted(given.answers, people)
+        given = EventBatch.model_validate(_read_each(request.raw))
     large = len(request.raw) > EVENT_DATA_BYTES_MAX
     outcomes: list[Accepted | DomainError | None] = []
     submissions: list[Submission] = []
-    places: list[int] = []
-    for place, item in enumerate(items):
+    for item in given.events:
         try:
             if isinstance(item, DomainError):
                 raise item
@@ -94,12 +104,8 @@ def ingest_batch(request: Request) -> Reply:
             outcomes.append(error)
         else:
             submissions.append(submission)
-            places.append(place)
             outcomes.append(None)
-    answers = iter(
-        accept_batch(request.organization_id, submissions, Source(request.raw.decode(), places))
-        if submissions else ()
-    )
+    answers = iter(ingest.accept(request.organization_id, submissions) if submissions else ())
     results = [
         _result(index, next(answers) if outcome is None else outcome, request.request_id)
         for index, outcome in enumerate(outcomes)
@@ -216,7 +222,7 @@ def _submission(given: EventIngest) -> Submission:
 
 
 def _refuse_large(submission: Submission) -> None:
-    if len(dumps(submission.event_data).encode()) > EVENT_DATA_BYTES_MAX:
+    if is_large(submission.event_data):
         raise errors.ValidationError(details={
             "event_data": f"must not be larger than {EVENT_DATA_BYTES_MAX} bytes as compact JSON"
         })
@@ -231,6 +237,15 @@ def _accepted(event: Accepted) -> dict[str, Any]:
     if event.external_id is None:
         del shown["external_id"]
     return shown
+
+
+def _all_accepted(events: list[dict[str, Any]], people: list[str]) -> Reply:
+    for event, participant_id in zip(events, people, strict=True):
+        event["participant_id"] = participant_id
+    results = [{"index": index, "status": "accepted", "event": event} for index, event in enumerate(events)]
+    return Reply(202, {
+        "total": len(results), "success_count": len(results), "error_count": 0, "results": results,
+    }, events=len(results))
 
 
 def _result(index: int, outcome: Accepted | DomainError, request_id: str) -> dict[str, Any]:

@@ -48,6 +48,15 @@ class Reply:
     content_type: str = "application/json"
 
 
+class Fitting:
+    """What the `parse` of a route returns where it knows that the model takes the body.
+
+    The model is not asked, and the handler gets this in its place.
+    """
+
+    __slots__ = ()
+
+
 Handler = Callable[[Request], Reply]
 
 

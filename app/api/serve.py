@@ -27,7 +27,7 @@ from app.api.measures import Measures
 from app.api.recorder import BODY_BYTES_MAX as LOGGED_BYTES_MAX
 from app.api.recorder import Noted, Recorder
 from app.api.request_ids import request_id_of
-from app.api.routing import Reply, Request, Route, is_id
+from app.api.routing import Fitting, Reply, Request, Route, is_id
 from app.domain.errors import (
     DomainError,
     InvalidRequest,
@@ -269,6 +269,8 @@ def body_of(route: Route, http: HttpRequest, raw: bytes) -> Any:
             data["idempotency_key"] = key  # A null field says no more than an absent one.
         elif data["idempotency_key"] != key:
             raise InvalidRequest("Idempotency-Key and idempotency_key differ")
+    if isinstance(data, Fitting):
+        return data
     try:
         return route.body.model_validate(data)
     except PydanticError as error:

@@ -1,71 +1,52 @@
 """Accepting a batch: the short way for the common case, where nobody has to be created, enrolled or refused.
 
 The request's own text travels to the database as one parameter, so that no event's data is written again;
-one statement looks up and inserts everything. If anything in the batch is not plain (a replay, somebody new,
-a recipient), nothing is kept of it and the whole batch takes the long way, so that its order stands.
+one statement looks up, inserts and commits everything. If anything in the batch is not plain (somebody new,
+a program that is not active), nothing is kept of it and the whole batch takes the long way, app/flows/ingest,
+so that its order stands. A batch of which some events exist takes it too, and finds its new ones as replays.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
 
 from app import db
-from app.domain.errors import DomainError
-from app.domain.events import Accepted, Submission
-from app.domain.ids import event_id
-from app.domain.names import EventStatus
-from app.flows import backlog, ingest
+from app.flows import backlog
 from app.queue import ringer
 from app.store import events
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The JSON text that the submissions were read from: an object whose `events` holds them at `places`."""
+class PlainBatch:
+    """A JSON text, an object whose `events` are to be accepted, and what does not stand in it as it is kept.
+
+    The ids and instants of the events, in order, and the programs that occur. Nobody has a recipient.
+    """
 
     text: str
-    places: list[int]
+    ids: list[str]
+    instants: list[str]
+    programs: Iterable[UUID]
 
 
-class _NotPlain(Exception):
-    """Some event of the batch needs the long way."""
+def accept_batch(organization_id: UUID, batch: PlainBatch) -> list[str] | None:
+    """Accept events durably, in order; return the ids of their participants, None where that was not all.
 
-
-def accept_batch(
-    organization_id: UUID, submissions: list[Submission], source: Source
-) -> list[Accepted | DomainError]:
-    """Accept events durably, in order, as app/flows/ingest does and with the same answers."""
+    Then the long way has to accept the batch: nothing was kept, or what was new among events that existed.
+    Raises TooManyRequests when the queue is full. The answer holds after return: everything is committed.
+    """
     backlog.refuse_when_full()
-    ids = [event_id(one.program_id, one.idempotency_key) for one in submissions]
-    if len(set(ids)) == len(ids) and not any(map(_has_recipient, submissions)):
-        try:
-            return _insert(organization_id, submissions, ids, source)
-        except (_NotPlain, psycopg.Error):
-            # Whatever it is, the long way finds out, and tells apart whose event is at fault.
-            pass
-    return ingest.accept(organization_id, submissions)
-
-
-def _has_recipient(one: Submission) -> bool:
-    return one.recipient_id is not None or one.recipient_external_id is not None
-
-
-def _insert(
-    organization_id: UUID, submissions: list[Submission], ids: list[UUID], source: Source
-) -> list[Accepted | DomainError]:
-    with db.pipelined() as c:
-        stored = events.insert_batch(c, organization_id, source.text, [
-            {"n": place, "i": known.hex, "t": one.event_timestamp.isoformat()}
-            for place, known, one in zip(source.places, ids, submissions, strict=True)
-        ])
-        if len(stored) != len(ids):
-            raise _NotPlain
-    ringer.ring({row["partition"] for row in stored.values()})
-    return [
-        Accepted(
-            known, one.program_id, stored[known]["participant_id"], one.external_id, one.idempotency_key,
-            one.event_timestamp, EventStatus.RECEIVED, replayed=False,
-        )
-        for known, one in zip(ids, submissions, strict=True)
-    ]
+    if len(set(batch.ids)) < len(batch.ids):
+        return None
+    try:
+        with db.connection() as c:
+            people, partitions = events.insert_batch(
+                c, organization_id, batch.text, batch.ids, batch.instants, batch.programs
+            )
+    except psycopg.Error:
+        # Whatever it is, the long way finds out, and tells apart whose event is at fault.
+        return None
+    ringer.ring(partitions)
+    return people if len(people) == len(batch.ids) else None

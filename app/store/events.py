@@ -1,9 +1,10 @@
 """Events: inserting them with their inbox rows, and reading them one by one."""
 
+from collections.abc import Iterable
 from typing import Any, LiteralString, TypedDict
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, id_array
 from app.domain.events import Submission
 from app.domain.ids import PARTITIONS
 from app.domain.json import dumps
@@ -66,39 +67,42 @@ WITH r AS MATERIALIZED (
 SELECT organization_id, id, partition, participant_id FROM e
 """
 
-# The same for a batch of one organization, its data taken out of the request's own text. Numbers are drawn in
-# the order of the array, rows are inserted in the order of their ids: two batches cannot wait in a circle.
+# The same for a batch of one organization, its data taken out of the request's own text: either all events
+# are plain, or none is kept. Numbers are drawn in the order of the array, rows are inserted in the order of
+# their ids: two batches cannot wait in a circle.
 _INSERT_BATCH = f"""
-WITH b AS MATERIALIZED (
-    SELECT t.item, t.place
-    FROM jsonb_array_elements((%(text)s::jsonb)->'events') WITH ORDINALITY AS t(item, place)
-), s AS MATERIALIZED (
-    SELECT nextval('event_seq') AS seq, o.* FROM (
-        SELECT m.i AS id, m.t AS ts, (b.item->>'program_id')::uuid AS p, b.item->>'external_id' AS x,
+WITH s AS MATERIALIZED (
+    SELECT o.*, nextval('event_seq') AS seq, o.p = ANY (ARRAY(SELECT g.id FROM programs g
+            WHERE g.organization_id = %(organization_id)s AND g.id = ANY (%(programs)s::uuid[])
+                AND g.status = 'ACTIVE'))
+        AND (SELECT n.status FROM enrollments n WHERE n.organization_id = %(organization_id)s
+            AND n.program_id = o.p AND n.participant_id = o.person) = 'ACTIVE' AS plain
+    FROM (
+        SELECT b.id, b.ts, (b.item->>'program_id')::uuid AS p, b.item->>'external_id' AS x,
             b.item->>'idempotency_key' AS k, b.item->'event_data' AS d,
             COALESCE((b.item->>'participant_id')::uuid, (SELECT p.id FROM participants p
                 WHERE p.organization_id = %(organization_id)s
                     AND p.external_id = b.item->>'external_id')) AS person
-        FROM jsonb_to_recordset(%(rows)s::jsonb) AS m(n integer, i uuid, t timestamptz)
-        JOIN b ON b.place = m.n + 1 ORDER BY m.n) o
+        FROM ROWS FROM (
+            jsonb_array_elements(%(text)s::jsonb->'events'), unnest(%(ids)s::uuid[]),
+            unnest(%(instants)s::timestamptz[])
+        ) WITH ORDINALITY AS b(item, id, ts, place) ORDER BY b.place) o
 ), e AS (
     INSERT INTO events (organization_id, seq, id, program_id, event_type, participant_id, external_id,
         idempotency_key, event_timestamp, created_at, event_data, partition)
     SELECT %(organization_id)s, s.seq, s.id, s.p, 'EXTERNAL', s.person, s.x, s.k, s.ts,
         (SELECT read_clock()), s.d, get_byte(uuid_send(s.person), 14) %% {PARTITIONS}
     FROM s
-    WHERE (SELECT g.status FROM programs g
-            WHERE g.organization_id = %(organization_id)s AND g.id = s.p) = 'ACTIVE'
-        AND (SELECT n.status FROM enrollments n WHERE n.organization_id = %(organization_id)s
-            AND n.program_id = s.p AND n.participant_id = s.person) = 'ACTIVE'
+    WHERE NOT EXISTS (SELECT 1 FROM s WHERE plain IS NOT TRUE)
     ORDER BY s.id
     ON CONFLICT (organization_id, id) DO NOTHING
-    RETURNING id, seq, partition, participant_id
+    RETURNING seq, partition, participant_id
 ), i AS (
     INSERT INTO inbox (partition, position, organization_id, event_seq, owner_id)
     SELECT partition, seq, %(organization_id)s, seq, participant_id FROM e
 )
-SELECT id, partition, participant_id FROM e
+SELECT count(*) AS inserted, string_agg(participant_id::text, ',' ORDER BY seq) AS people,
+    array_agg(DISTINCT partition) AS partitions FROM e
 """
 
 COLUMNS: LiteralString = """
@@ -153,16 +157,25 @@ def insert_plain(
 
 
 def insert_batch(
-    c: Connection, organization_id: UUID, text: str, rows: list[dict[str, Any]]
-) -> dict[UUID, dict[str, Any]]:
-    """Insert the events at the places `n` of a request's text, under ids `i`; return rows by id.
+    c: Connection, organization_id: UUID, text: str, ids: list[str], instants: list[str],
+    programs: Iterable[UUID],
+) -> tuple[list[str], list[int]]:
+    """Insert the events of a request's text, under these ids; return their people in order, and partitions.
 
-    What is not plain (see `insert_plain`) is left out.
+    All of them are plain (see `insert_plain`), or none is inserted. Those that exist are left out, and their
+    participants with them.
     """
-    found = c.execute(
-        _INSERT_BATCH, {"organization_id": organization_id, "text": text, "rows": dumps(rows)}
-    ).fetchall()
-    return {row["id"]: row for row in found}
+    row = c.execute(_INSERT_BATCH, {
+        "organization_id": organization_id, "text": text, "ids": _array(ids), "instants": _array(instants),
+        "programs": id_array(programs),
+    }).fetchone()
+    assert row is not None
+    return (row["people"].split(","), row["partitions"]) if row["inserted"] else ([], [])
+
+
+def _array(plain: list[str]) -> str:
+    """Return texts without any character that means something there as the text of an array."""
+    return "{" + ",".join(plain) + "}"
 
 
 def existing(c: Connection, organization_id: UUID, ids: list[UUID]) -> dict[UUID, dict[str, Any]]:

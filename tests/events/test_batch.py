@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from app import db
+from app.flows import ingest
 from tests.api.client import ABSENT, error_of, walk
 from tests.events.scene import AT, Scene, counter, set_attribute, work
 
@@ -131,6 +133,59 @@ def test_a_batch_sent_again_changes_nothing(scene: Scene) -> None:
     ]
     assert {each["event"]["status"] for each in again["results"]} == {"COMPLETED"}
     assert len(walk(scene.api, "/v1/events")) == 100
+
+
+def test_a_batch_of_known_people_needs_only_the_short_way_and_tells_them_apart(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"person-{n % 7}" for n in range(50)]
+    first = send(scene, [scene.body(f"a{n}", external_id=name) for n, name in enumerate(names)])
+    ids = {each["event"]["external_id"]: each["event"]["participant_id"] for each in first["results"]}
+    monkeypatch.setattr(ingest, "accept", None)  # The long way is closed.
+    items = [scene.body(f"b{n}", {"n": n}, external_id=name) for n, name in enumerate(names)]
+    items[3] = scene.body("b3", {"n": 3}, participant_id=ids["person-3"])
+    items[4]["event_timestamp"] = "2026-03-01T13:00:00.50+01:00"
+    second = send(scene, items)
+    assert [each["index"] for each in second["results"]] == list(range(50))
+    for n, (name, each) in enumerate(zip(names, second["results"], strict=True)):
+        assert (each["status"], each["event"]["idempotency_key"]) == ("accepted", f"b{n}")
+        assert each["event"]["participant_id"] == ids[name]
+        assert each["event"].get("external_id") == (None if n == 3 else name)
+        kept = scene.event(each["event"]["id"])
+        assert {field: kept.get(field) for field in each["event"]} == each["event"]
+        assert kept["event_data"] == {"n": n}
+
+
+def test_what_is_new_in_a_batch_sent_again_is_accepted_in_its_order(scene: Scene) -> None:
+    scene.rule("true", set_attribute("last", "{{ event.step }}"), counter(value="event.step"))
+    items = [scene.body(f"k{step}", {"step": step}) for step in range(20)]
+    send(scene, items[:1])
+    send(scene, items[3:9:2])
+    work()
+    items[7] = {**items[7], "event_data": {"step": -7}}
+    answer = send(scene, items)
+    assert [each["index"] for each in answer["results"] if each["status"] == "error"] == [7]
+    assert answer["results"][7]["code"] == "idempotency_conflict"
+    assert [each["event"]["status"] for each in answer["results"][:4]] == [
+        "COMPLETED", "RECEIVED", "RECEIVED", "COMPLETED",
+    ]
+    work()
+    shown = scene.shown()
+    assert shown["attributes"] == {"last": "19"}
+    assert shown["counters"] == {"n": str(sum(range(20)))}
+
+
+def test_nothing_of_a_batch_is_kept_before_somebody_new_is_made(scene: Scene) -> None:
+    scene.run("before")
+    items = [scene.body("a"), scene.body("b", external_id="bob"), scene.body("c")]
+    results = send(scene, items)["results"]
+    assert [each["status"] for each in results] == ["accepted"] * 3
+    with db.connection() as c:
+        rows = c.execute(
+            "SELECT idempotency_key, xmin::text AS made FROM events ORDER BY seq"
+        ).fetchall()
+    assert [row["idempotency_key"] for row in rows] == ["before", "a", "b", "c"]
+    assert len({row["made"] for row in rows[1:]}) == 1, "one transaction made them"
 
 
 def test_events_of_one_participant_run_in_the_order_of_the_array(scene: Scene) -> None:
