@@ -58,7 +58,8 @@ def run(scope: Scope, action: CompiledAsset, owner: Owner) -> Recorded:
     if isinstance(action.action, a.Credit) and not budgets.charge(scope, asset, plan):
         return recorded | BUDGET_EXCEEDED
     scope.draft.move(owner, asset, plan)
-    return recorded | {"journal_entry_id": str(plan.entry.id)}
+    recorded["journal_entry_id"] = plan.entry.id
+    return recorded
 
 
 def _check_amount(asset: Asset, amount: Decimal) -> None:

@@ -35,8 +35,11 @@ class Evaluation:
 
     def packed(self) -> Packed:
         """Return the short form."""
+        status = str(self.status)
+        if self.status is EvaluationStatus.SUCCESS and self.actions:
+            return [self.number, status, None, None, None, self.actions]
         full: Packed = [
-            self.number, self.status.value, self.reason.value if self.reason else None, self.error,
+            self.number, status, self.reason.value if self.reason else None, self.error,
             self.stopped_by, self.actions or None,
         ]
         while full[-1] is None:
@@ -59,20 +62,28 @@ def checked(packed: Any) -> Evaluation:
         or not isinstance(actions, list | None) or not all(map(_is_recorded, actions or ()))
     ):
         raise EvaluationFault("has a part that none of ours has")
-    return unpacked(packed)
+    return Evaluation(
+        number, EvaluationStatus(status), SkipReason(reason) if reason else None, error, stopped_by,
+        actions or [],
+    )
+
+
+def read_all(packed: Any) -> tuple[list[Evaluation], dict[str, Any]]:
+    """Read what is stored with a decision: what can be read, and by path what somebody made unreadable."""
+    if not isinstance(packed, list | None):
+        return [], {"evaluations": packed}
+    readable: list[Evaluation] = []
+    unreadable: dict[str, Any] = {}
+    for place, one in enumerate(packed or ()):
+        try:
+            readable.append(checked(one))
+        except EvaluationFault:
+            unreadable[f"evaluations[{place}]"] = one
+    return readable, unreadable
 
 
 def _is_recorded(action: Any) -> bool:
     """Say whether this is what an executed action records: texts, and whom it concerned."""
     return isinstance(action, dict) and all(
         isinstance(value, dict if name == "target" else str) for name, value in action.items()
-    )
-
-
-def unpacked(packed: Packed) -> Evaluation:
-    """Read the short form."""
-    full = packed + [None] * (_PARTS - len(packed))
-    return Evaluation(
-        full[0], EvaluationStatus(full[1]), SkipReason(full[2]) if full[2] else None, full[3], full[4],
-        full[5] or [],
     )

@@ -69,11 +69,12 @@ def _counter(scope: Scope, action: CompiledCounter, owner: Owner) -> Recorded:
         raise ActionFailed(EventErrorCode.LIMIT_EXCEEDED, "a counter lies between 1e-100 and 1e100")
     counter = _with_reset(scope, action.action.reset_after, stored, value)
     scope.draft.owners[owner.id] = with_state(owner, counters={**owner.counters, key: counter})
+    shown = format_plain(value)
     scope.draft.record(owner.id, StateChange(
         StateType.COUNTER, key, StateOperation.SET, None if stored is None else format_plain(before),
-        format_plain(value), scope.rule.id,
+        shown, scope.rule.id,
     ))
-    return {"key": key, "value": format_plain(step), "new_value": format_plain(value)}
+    return {"key": key, "value": format_plain(step), "new_value": shown}
 
 
 def _reset_where_due(scope: Scope, owner: Owner, key: str, stored: Counter | None) -> Decimal:

@@ -97,18 +97,16 @@ def drain(partition: int, *, full: bool = False) -> bool:
         if getattr(_thread, "lost_connection", False):
             leases.forgive(c, worker_name())
             _thread.lost_connection = False
-        held = True
+        stay = _Drain(c, partition, full)
         try:
-            stay = _Drain(c, partition, full)
-            held = stay.enter()
-            return stay.run() if held else True
+            return stay.run() if stay.enter() else True
         except psycopg.OperationalError:
             _thread.lost_connection = True
-            if held and not c.closed:
+            if stay.holds and not c.closed:
                 leases.clear(c, partition)
             raise
         finally:
-            if held and not c.closed and not c.broken:
+            if stay.holds and not c.closed and not c.broken:
                 leases.release(c, partition)
 
 
@@ -119,6 +117,8 @@ class _Drain:
         self.c = c
         self.partition = partition
         self.after = 0 if full else low_marks.after(partition)
+        self.holds = True  # The partition, perhaps: it is given back once too often rather than never.
+        self.leaves = False  # Whether nothing stands behind the events in hand.
         self.lease: Lease | None = None
         self.claimed: Claimed | None = None
         self.worker = worker_name()
@@ -142,6 +142,7 @@ class _Drain:
             self.claimed = inbox.read_claim(claim, BATCH_EVENTS_MAX)
             return True
         if not leases.acquire(self.c, self.partition):
+            self.holds = False
             return False
         self.lease = leases.left_behind(self.c, self.partition)
         return True
@@ -163,6 +164,7 @@ class _Drain:
                     return False
                 self.after = window_end
                 continue
+            self.leaves = not claimed.more
             self.work_off(claimed.events)
             self.stuck.clear()
             self.after = claimed.events[-1].position
@@ -199,25 +201,30 @@ class _Drain:
         waiting = list(events)
         needs: process.Needs = {}
         plans = process.plan(self.c, waiting)
-        while waiting := [event for event in waiting if event.owner_id not in self.stuck]:
+        while waiting := self.not_stuck(waiting):
             lane = plans.lane(waiting[0])
             batch: list[Event] = []
             rest: list[Event] = []
-            skipped = set()
+            skipped: set[UUID] = set()
             for event in waiting:
-                if event.owner_id not in skipped and plans.lane(event) == lane:
+                if plans.lane(event) == lane and not (skipped and event.owner_id in skipped):
                     batch.append(event)
                 else:
                     rest.append(event)
                     skipped.add(event.owner_id)
             try:
-                left = self.attempt(_Attempt(batch, plans, needs, alone, crashes))
+                leave = self.leaves and not rest
+                left = self.attempt(_Attempt(batch, plans, needs, alone, crashes, leave))
             except process.Outdated:
                 plans = process.plan(self.c, waiting, anew=True)
                 # Halves of this batch may be done; what is still in the inbox is claimed again.
                 waiting = self.still_waiting(waiting)
                 continue
             waiting = sorted(rest + left, key=lambda event: event.position)
+
+    def not_stuck(self, events: list[Event]) -> list[Event]:
+        """Return the events of owners of whom none failed in this stay."""
+        return [event for event in events if event.owner_id not in self.stuck] if self.stuck else events
 
     def still_waiting(self, events: list[Event]) -> list[Event]:
         """Return those of some claimed events that nobody has decided yet."""
@@ -231,9 +238,11 @@ class _Drain:
         """
         lease = Lease(self.worker, it.events[0].position, it.events[-1].position, it.alone, it.crashes)
         try:
-            return process.batch(
-                self.c, self.partition, lease, it.events, it.plans, it.needs, self.numbers
+            left = process.batch(
+                self.c, self.partition, lease, it.events, it.plans, it.needs, self.numbers, leave=it.leave
             )
+            self.holds = not it.leave or bool(left)
+            return left
         except (psycopg.OperationalError, psycopg.InterfaceError, process.Outdated):
             raise
         except Exception as error:
@@ -267,13 +276,14 @@ class _Drain:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """A batch with what it is planned with, and under what mark it runs."""
+    """A batch with what it is planned with, under what mark it runs, and whether it is the last of a stay."""
 
     events: list[Event]
     plans: process.Plans
     needs: process.Needs
     alone: bool
     crashes: int
+    leave: bool
 
     def part(self, events: list[Event]) -> "_Attempt":
-        return _Attempt(events, self.plans, self.needs, self.alone, self.crashes)
+        return _Attempt(events, self.plans, self.needs, self.alone, self.crashes, leave=False)

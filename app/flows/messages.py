@@ -28,11 +28,12 @@ def event_decided(
     event: Event, status: EventStatus, at: datetime, error_code: EventErrorCode | None, error: str | None
 ) -> dict[str, Any]:
     """Return the payload of `event.completed` and `event.failed`: the event without its data."""
+    received_at, processed_at = format_instant(event.created_at), format_instant(at)
     data: dict[str, Any] = {
-        "id": str(event.id), "program_id": str(event.program_id), "event_type": str(event.event_type),
+        "id": event.id, "program_id": event.program_id, "event_type": str(event.event_type),
         "idempotency_key": event.idempotency_key, "event_timestamp": format_instant(event.event_timestamp),
-        "received_at": format_instant(event.created_at), "created_at": format_instant(event.created_at),
-        "processed_at": format_instant(at), "updated_at": format_instant(at), "status": str(status),
+        "received_at": received_at, "created_at": received_at,
+        "processed_at": processed_at, "updated_at": processed_at, "status": str(status),
     }
     if event.depth:
         data["depth"] = event.depth
@@ -41,4 +42,4 @@ def event_decided(
         "recipient_id": event.recipient_id, "external_id": event.external_id, "error_code": error_code,
         "error_message": error,
     }
-    return data | {name: str(value) for name, value in optional.items() if value is not None}
+    return data | {name: value for name, value in optional.items() if value is not None}

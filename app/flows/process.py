@@ -3,8 +3,9 @@
 What lives here: the transaction. Which events form a batch is flows/drain; what a decision is, engine/decide.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from app.book.accounts import AccountNumbers
@@ -29,19 +30,32 @@ class Outdated(Exception):
     """A program's rules changed between planning and locking."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plans:
-    """The rule sets that claimed events are planned with."""
+class Planned(NamedTuple):
+    """A program as its events are planned: its status, and the rules in force."""
 
-    rulesets: dict[UUID, Ruleset]
-    statuses: dict[UUID, str]
+    status: str
+    ruleset: Ruleset
+
+
+class Plans:
+    """What claimed events are planned with, by program."""
+
+    def __init__(self, programs: dict[UUID, Planned]) -> None:
+        self.programs = programs
+        self._last_id: UUID | None = None
+
+    def of(self, event: Event) -> Planned:
+        """Return what an event is planned with; mostly the same as the event before it."""
+        if event.program_id is not self._last_id:
+            self._last_id, self._last = event.program_id, self.programs[event.program_id]
+        return self._last
 
     def lane(self, event: Event) -> Lane:
         """Return which events may share a batch: one organization, and one program where rows are shared.
 
         Tiers are known by their key, which is unique in a program: they are not mixed with another's either.
         """
-        candidates = self.rulesets[event.program_id].candidates(event.event_data)
+        candidates = self.of(event).ruleset.candidates(event.event_data)
         own = candidates.shared or candidates.reads_tiers
         own = own or (event.participant_id is None and event.group_id is None)
         return event.organization_id, event.program_id if own else None
@@ -56,38 +70,37 @@ def plan(c: Connection, events: list[Event], *, anew: bool = False) -> Plans:
 
     With `anew`, look again: a batch found that they have changed.
     """
+    # Of each program one event stands for all.
+    programs = list({event.program_id: event for event in events}.values())
     by_organization: dict[UUID, set[UUID]] = {}
-    for event in events:
+    for event in programs:
         if anew or event.program_id not in _seen:
             by_organization.setdefault(event.organization_id, set()).add(event.program_id)
     for organization_id, program_ids in by_organization.items():
         _seen.update(
             snapshot.read_programs(snapshot.start_programs(c, organization_id, sorted(program_ids)))
         )
-    found: dict[UUID, Ruleset] = {}
-    statuses: dict[UUID, str] = {}
-    for event in events:
-        if event.program_id not in found:
-            fact = _seen[event.program_id]
-            statuses[event.program_id] = fact.status
-            found[event.program_id] = rulesets.get(
-                c, event.organization_id, event.program_id, fact.ruleset_version
-            )
-    return Plans(found, statuses)
+    found: dict[UUID, Planned] = {}
+    for event in programs:
+        fact = _seen[event.program_id]
+        ruleset = rulesets.get(c, event.organization_id, event.program_id, fact.ruleset_version)
+        found[event.program_id] = Planned(fact.status, ruleset)
+    return Plans(found)
 
 
 def batch(
     c: Connection, partition: int, lease: Lease, events: list[Event], plans: Plans, needs: Needs,
-    numbers: AccountNumbers, ids: TimeOrdered | None = None,
+    numbers: AccountNumbers, ids: TimeOrdered | None = None, *, leave: bool = False,
 ) -> list[Event]:
     """Decide events of one lane in one transaction; return those that need more rows locked, in order.
 
     What they need is noted in `needs`. Raises Outdated where the rules changed; then nothing is written.
+    With `leave`, the partition is given back as well where none is returned.
     A replay, which takes the events of a batch one by one, gives the `ids` that all of them draw from.
     """
     wanted = Wanted(events[0].organization_id)
     for event in events:
-        ruleset = plans.rulesets[event.program_id]
+        ruleset = plans.of(event).ruleset
         wanted.add(event, ruleset, ruleset.candidates(event.event_data), needs.get(event.seq))
     with pipelined_on(c) as pipeline:
         # The mark must be there when the worker dies, not when the disk does.
@@ -104,14 +117,16 @@ def batch(
             inbox.unblock(c, tried)
         if not left:
             leases.clear(c, partition)
+            if leave:
+                pipeline.after_commit = leases.releasing(partition)
     rule_counts.note(decisions)
     return left
 
 
 def _check_versions(gathered: Gathered, plans: Plans) -> None:
     for program_id, facts in gathered.programs.items():
-        planned = plans.rulesets[program_id]
-        if facts.ruleset_version != planned.version or facts.status != plans.statuses[program_id]:
+        planned = plans.programs[program_id]
+        if facts.ruleset_version != planned.ruleset.version or facts.status != planned.status:
             raise Outdated
 
 
@@ -122,6 +137,7 @@ def _decide_all(
     """Decide in order on the running state. An event that needs more leaves with its owner's later ones."""
     world = gathered.world
     ids = ids or TimeOrdered(world.now)
+    account_number = partial(numbers.next, c)
     decisions: list[Decision] = []
     left: list[Event] = []
     leaving: set[UUID] = set()
@@ -129,13 +145,12 @@ def _decide_all(
         if leaving and event.owner_id in leaving:
             left.append(event)
             continue
-        if plans.statuses[event.program_id] == "ARCHIVED":
-            decisions.append(_refused(event, plans))
+        status, ruleset = plans.of(event)
+        if status == "ARCHIVED":
+            decisions.append(_refused(event, ruleset))
             continue
         try:
-            decision = decide(
-                event, world, plans.rulesets[event.program_id], ids, lambda: numbers.next(c)
-            )
+            decision = decide(event, world, ruleset, ids, account_number)
         except NeedsMore as more:
             _note(needs, event, more)
             left.append(event)
@@ -147,10 +162,10 @@ def _decide_all(
     return decisions, left
 
 
-def _refused(event: Event, plans: Plans) -> Decision:
+def _refused(event: Event, ruleset: Ruleset) -> Decision:
     """An event of a program that was archived after accepting it (decision B8)."""
     return Decision(
-        event, EventStatus.FAILED, plans.rulesets[event.program_id].version,
+        event, EventStatus.FAILED, ruleset.version,
         error_code=EventErrorCode.PROGRAM_INACTIVE, error_message="the program is ARCHIVED",
     )
 

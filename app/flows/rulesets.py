@@ -8,6 +8,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.domain.assets import Asset
+from app.domain.ids import id_of
 from app.domain.names import InventoryMode, IssuancePolicy
 from app.domain.rules import rule_from_snapshot
 from app.domain.tiers import tier_from_json
@@ -96,7 +97,7 @@ def asset_from_json(organization_id: UUID, item: dict[str, Any]) -> Asset:
     """Read an asset as rule sets keep it."""
     limit = item.get("limit")
     return Asset(
-        organization_id, UUID(item["id"]), item["symbol"], item["scale"], InventoryMode(item["mode"]),
+        organization_id, id_of(item["id"]), item["symbol"], item["scale"], InventoryMode(item["mode"]),
         IssuancePolicy(item["policy"]), item["archived"], None if limit is None else Decimal(limit),
         item["issuance"], item["breakage"], item["redemption"],
     )

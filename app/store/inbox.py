@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from psycopg.rows import tuple_row
+
 from app.db import Connection
 from app.domain.events import Event
 from app.domain.ids import id_of
+from app.domain.json import loads_all
 from app.domain.names import EventType
 
 _TYPES = {kind.value: kind for kind in EventType}
@@ -17,10 +20,10 @@ WITH w AS MATERIALIZED (
     SELECT * FROM inbox WHERE partition = %(partition)s AND position > %(after)s
     ORDER BY position LIMIT %(window)s
 )
-SELECT w.position, w.attempts, NULLIF(w.owner_id, e.participant_id) AS owner_id,
-    e.organization_id::text AS organization_id, e.seq, e.id, e.program_id::text AS program_id, e.event_type,
-    e.participant_id::text AS participant_id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key,
-    e.event_timestamp, e.created_at, e.event_data, e.depth, (SELECT count(*) FROM w) AS seen
+SELECT e.event_data::text, (SELECT count(*) FROM w), w.attempts, w.position,
+    NULLIF(w.owner_id, e.participant_id), e.organization_id::text, e.program_id::text, e.participant_id::text,
+    e.event_type, e.seq, e.id, e.group_id, e.recipient_id, e.external_id, e.idempotency_key,
+    e.event_timestamp, e.created_at, e.depth
 FROM (SELECT * FROM w
       WHERE NOT EXISTS (SELECT 1 FROM blocked_owners b
           WHERE b.owner_id = w.owner_id AND b.until > (SELECT read_clock()))
@@ -44,7 +47,7 @@ def claim(c: Connection, partition: int, *, after: int, limit: int) -> Claimed:
 
 def start_claim(c: Connection, partition: int, *, after: int, limit: int) -> Any:
     """Start the query of `claim`, for use in a pipeline."""
-    return c.execute(
+    return c.cursor(row_factory=tuple_row).execute(
         _CLAIM, {"partition": partition, "after": after, "limit": limit, "window": max(WINDOW, limit)}
     )
 
@@ -52,18 +55,18 @@ def start_claim(c: Connection, partition: int, *, after: int, limit: int) -> Any
 def read_claim(cursor: Any, limit: int) -> Claimed:
     """Finish the query of `claim`. Where no event was found, `more` is not known and False."""
     rows = cursor.fetchall()
-    more = bool(rows) and (len(rows) == limit or rows[0]["seen"] >= WINDOW)
-    return Claimed([_event(row) for row in rows], more)
+    more = bool(rows) and (len(rows) == limit or rows[0][1] >= WINDOW)
+    return Claimed(list(map(_event, rows, loads_all(row[0] for row in rows))), more)
 
 
-def _event(row: dict[str, Any]) -> Event:
-    person = row["participant_id"]
+def _event(row: tuple[Any, ...], event_data: dict[str, Any]) -> Event:
+    (_, _, attempts, position, owner_id, organization, program, person, kind, seq, event_id, group_id,
+     recipient_id, external_id, key, happened_at, created_at, depth) = row
     participant_id: Any = None if person is None else id_of(person)
     return Event(
-        id_of(row["organization_id"]), row["seq"], row["id"], id_of(row["program_id"]),
-        _TYPES[row["event_type"]], participant_id, row["group_id"], row["recipient_id"], row["external_id"],
-        row["idempotency_key"], row["event_timestamp"], row["created_at"], row["event_data"], row["depth"],
-        row["owner_id"] or participant_id, row["attempts"], row["position"],
+        id_of(organization), seq, event_id, id_of(program), _TYPES[kind], participant_id, group_id,
+        recipient_id, external_id, key, happened_at, created_at, event_data, depth,
+        owner_id or participant_id, attempts, position,
     )
 
 

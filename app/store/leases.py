@@ -43,7 +43,12 @@ def acquire(c: Connection, partition: int) -> bool:
 
 def release(c: Connection, partition: int) -> None:
     """Give the partition back."""
-    c.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, partition))
+    c.execute(releasing(partition))
+
+
+def releasing(partition: int) -> bytes:
+    """Return the command of `release`, for use behind a commit."""
+    return b"SELECT pg_advisory_unlock(%d, %d)" % (LOCK_CLASS, partition)
 
 
 def left_behind(c: Connection, partition: int) -> Lease | None:

@@ -33,9 +33,8 @@ FROM jsonb_to_recordset(%s::jsonb)
 """
 
 
-# A batch has one instant and few rules: their texts are made once.
+# A batch has one instant: its text is made once.
 _instant = lru_cache(maxsize=64)(datetime.isoformat)
-_id = lru_cache(maxsize=4096)(str)
 
 
 def update_row(
@@ -88,9 +87,8 @@ def history_row(
     return row
 
 
-def _change(change: StateChange) -> list[str | None]:
-    rule = None if change.rule_id is None else _id(change.rule_id)
-    packed = [change.type, change.key, change.operation, change.old, change.new, rule]
+def _change(change: StateChange) -> list[Any]:
+    packed = [change.type, change.key, change.operation, change.old, change.new, change.rule_id]
     return packed if change.reason is None else [*packed, change.reason]
 
 

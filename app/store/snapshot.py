@@ -8,9 +8,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import tuple_row
+
 from app.db import Connection, id_array
 from app.domain.ids import id_of
 from app.domain.instants import parse_instant
+from app.domain.json import loads_all
 from app.domain.names import OwnerType
 from app.domain.values import value
 from app.engine.state import EMPTY, BudgetState, Counter, Owner, TierState
@@ -23,9 +26,9 @@ WHERE organization_id = %(organization_id)s AND id = ANY(%(ids)s::uuid[])
 """
 
 _OWNERS = """
-SELECT o.id::text AS id, o.kind, o.tags, o.counters, o.attributes, o.last_posted_at, o.webhook_sequence,
-    p.status AS participant_status, p.external_id, COALESCE(p.created_at, g.created_at) AS created_at,
-    g.name, g.status AS group_status
+SELECT o.counters::text, o.attributes::text, o.id::text, o.kind, o.tags, o.last_posted_at,
+    o.webhook_sequence, COALESCE(p.status, g.status, 'ACTIVE'), p.external_id,
+    COALESCE(p.created_at, g.created_at), g.name
 FROM owners o
 LEFT JOIN participants p ON p.organization_id = o.organization_id AND p.id = o.id
 LEFT JOIN groups g ON g.organization_id = o.organization_id AND g.id = o.id AND o.kind = 'GROUP'
@@ -87,22 +90,23 @@ def read_programs(cursor: Any) -> dict[UUID, ProgramFacts]:
 
 def start_owners(c: Connection, organization_id: UUID, ids: list[UUID]) -> Any:
     """Start reading owners with their state and profile."""
-    return c.execute(_OWNERS, {"organization_id": organization_id, "ids": id_array(ids)})
+    cursor = c.cursor(row_factory=tuple_row)
+    return cursor.execute(_OWNERS, {"organization_id": organization_id, "ids": id_array(ids)})
 
 
 def read_owners(cursor: Any, organization_id: UUID) -> tuple[dict[UUID, Owner], dict[UUID, Marks]]:
     """Finish reading owners: their state, and their bookkeeping, by id."""
     owners: dict[UUID, Owner] = {}
     marks: dict[UUID, Marks] = {}
-    for row in cursor.fetchall():
-        owner_id = id_of(row["id"])
-        marks[owner_id] = Marks(row["last_posted_at"], row["webhook_sequence"])
+    rows = cursor.fetchall()
+    maps = iter(loads_all(text for row in rows for text in row[:2]))
+    for row, counters, attributes in zip(rows, maps, maps, strict=True):
+        _, _, text, kind, tags, posted_at, messages, status, external_id, created_at, name = row
+        owner_id = id_of(text)
+        marks[owner_id] = Marks(posted_at, messages)
         owners[owner_id] = Owner(
-            organization_id, owner_id, _KINDS[row["kind"]],
-            row["participant_status"] or row["group_status"] or "ACTIVE",
-            row["created_at"], row["external_id"], row["name"], tuple(row["tags"]),
-            {key: counter(value) for key, value in row["counters"].items()} or EMPTY,
-            row["attributes"] or EMPTY,
+            organization_id, owner_id, _KINDS[kind], status, created_at, external_id, name, tuple(tags),
+            {key: counter(value) for key, value in counters.items()} or EMPTY, attributes or EMPTY,
         )
     return owners, marks
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.db import Connection, id_array
+from app.db import Connection, id_array, limited
 from app.domain.events import Event
 from app.domain.json import dumps
 from app.engine.lifecycle import Standing
@@ -57,7 +57,7 @@ WITH w AS (
     JOIN owners o ON o.organization_id = s.organization_id AND o.id = s.owner_id
     WHERE s.organization_id = %(organization_id)s AND s.tier_id = %(tier_id)s
         AND s.owner_id > %(after)s
-    ORDER BY s.owner_id LIMIT %(limit)s FOR NO KEY UPDATE OF o
+    ORDER BY s.owner_id LIMIT $limit FOR NO KEY UPDATE OF o
 ), u AS (
     UPDATE tier_states s SET grace_until = NULL, falls_to = NULL, checks_at = CASE
         WHEN s.level_key IS NULL AND %(period_end)s::timestamptz IS NULL THEN NULL
@@ -74,7 +74,7 @@ WITH w AS (
     JOIN owners o ON o.organization_id = e.organization_id AND o.id = e.participant_id
     WHERE e.organization_id = %(organization_id)s AND e.program_id = %(program_id)s
         AND e.participant_id > %(after)s
-    ORDER BY e.participant_id LIMIT %(limit)s FOR NO KEY UPDATE OF o
+    ORDER BY e.participant_id LIMIT $limit FOR NO KEY UPDATE OF o
 ), i AS (
     INSERT INTO tier_states (organization_id, owner_id, tier_id, program_id, checks_at)
     SELECT %(organization_id)s, w.participant_id, %(tier_id)s, %(program_id)s, %(period_end)s
@@ -194,9 +194,9 @@ def rearm(
 
     Either `period_end` is set, or `span` is the time since acquisition or activity; neither: no checks.
     """
-    row = c.execute(_REARM, {
+    row = c.execute(limited(_REARM, limit), {
         "organization_id": organization_id, "tier_id": tier_id, "period_end": period_end, "span": span,
-        "after": after, "limit": limit,
+        "after": after,
     }).fetchone()
     return row["last"] if row and row["n"] == limit else None
 
@@ -206,9 +206,9 @@ def begin(
     period_end: datetime, after: UUID, limit: int,
 ) -> UUID | None:
     """Have a tier look at some of the participants who have its counters already; returns where to go on."""
-    row = c.execute(_BEGIN, {
+    row = c.execute(limited(_BEGIN, limit), {
         "organization_id": organization_id, "program_id": program_id, "tier_id": tier_id,
-        "counters": counters, "period_end": period_end, "after": after, "limit": limit,
+        "counters": counters, "period_end": period_end, "after": after,
     }).fetchone()
     return row["last"] if row and row["n"] == limit else None
 

@@ -184,6 +184,24 @@ def test_two_workers_never_have_one_partition(scene: Scene) -> None:
     assert scene.event(sent["id"])["status"] == "COMPLETED"
 
 
+@pytest.mark.usefixtures("one_partition")
+@pytest.mark.parametrize("condition", ["false", "true"])
+def test_a_partition_is_given_back_once_whether_its_last_batch_is_kept_or_not(
+    scene: Scene, servers: Servers, condition: str
+) -> None:
+    scene.send()
+    told: list[str] = []
+    with db.connection() as c:
+        c.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
+    with sabotage(servers, condition):
+        assert drain.drain(7) is False
+    with db.connection() as c:
+        held = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
+        row = c.execute(held, (drain.leases.LOCK_CLASS,)).fetchone()
+    assert row == {"n": 0}
+    assert told == [], "giving back what one does not hold is warned of"
+
+
 def test_rules_that_change_while_events_wait_count_from_then_on(scene: Scene) -> None:
     rule = scene.rule(PURCHASE, credit("10"))
     scene.run("before")
