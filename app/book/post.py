@@ -19,20 +19,15 @@ from app.ledger.entries import Entry, Movement, Plan
 
 # Entries, texts, postings and balances in one statement: a request that moves value once would pay for each
 # further one about as much as for its rows.
-_ENTRIES = """
-WITH e AS MATERIALIZED (
-    SELECT COALESCE(o, %(organization_id)s) AS o, i, COALESCE(g, %(program_id)s) AS g,
-        COALESCE(a, %(asset_id)s) AS a, t, v, r, k, COALESCE(c, %(now)s) AS c, h, s, d, f
-    FROM json_to_recordset(%(entries)s::json) AS e(o uuid, i uuid, g uuid, a uuid, t text, v bigint, r uuid,
-        k uuid, c timestamptz, h text, s text, d text, f text)
-), journal AS (
+_WRITE = """
+WITH journal AS (
     INSERT INTO journal_entries (organization_id, id, program_id, asset_id, action_type, event_seq, rule_id,
         api_key_id, created_at, text_hash)
-    SELECT o, i, g, a, t, v, r, k, c, decode(h, 'hex') FROM e
-), texts AS (
-    INSERT INTO journal_texts (organization_id, entry_id, salt, description, reference_id)
-    SELECT o, i, decode(s, 'hex'), d, f FROM e WHERE s IS NOT NULL
-), balances AS (
+    SELECT COALESCE(o, %(organization_id)s), i, COALESCE(g, %(program_id)s), COALESCE(a, %(asset_id)s), t, v,
+        r, k, COALESCE(c, %(now)s), decode(h, 'hex')
+    FROM json_to_recordset(%(entries)s::json)
+        AS e(o uuid, i uuid, g uuid, a uuid, t text, v bigint, r uuid, k uuid, c timestamptz, h text)
+), $texts balances AS (
     INSERT INTO accounts (organization_id, id, owner_type, owner_id, asset_id, available, held, deferred,
         overdrawn, updated_at)
     SELECT COALESCE(o, %(organization_id)s), i, COALESCE(t, 'PARTICIPANT'), w, COALESCE(a, %(asset_id)s), v,
@@ -48,6 +43,15 @@ INSERT INTO postings (organization_id, entry_id, line, account_id, bucket, amoun
 SELECT COALESCE(o, %(organization_id)s), e, l, a, COALESCE(b, 'AVAILABLE'), m
 FROM json_to_recordset(%(postings)s::json) AS p(o uuid, e uuid, l smallint, a bigint, b text, m numeric)
 """
+
+_TEXTS = """texts AS (
+    INSERT INTO journal_texts (organization_id, entry_id, salt, description, reference_id)
+    SELECT COALESCE(o, %(organization_id)s), i, decode(s, 'hex'), d, f
+    FROM json_to_recordset(%(texts)s::json) AS t(o uuid, i uuid, s text, d text, f text)
+),"""
+
+# Most entries have no texts, and a part of a statement that writes nothing is made ready all the same.
+_ENTRIES, _ENTRIES_AND_TEXTS = (_WRITE.replace("$texts", texts) for texts in ("", _TEXTS))
 
 _LOTS = """
 INSERT INTO lots (organization_id, id, account_id, entry_id, program_id, parent_lot_id, bucket, amount,
@@ -87,8 +91,10 @@ def write(
     if not entries:
         return
     usual = _usual(entries)
-    c.execute(_ENTRIES, {
-        "entries": dumps(_entry_rows(entries, usual, now)), "postings": dumps(_posting_rows(entries, usual)),
+    entry_rows, text_rows = _entry_rows(entries, usual, now)
+    c.execute(_ENTRIES_AND_TEXTS if text_rows else _ENTRIES, {
+        "entries": dumps(entry_rows), "texts": dumps(text_rows),
+        "postings": dumps(_posting_rows(entries, usual)),
         "accounts": dumps([_account_row(each, usual) for each in accounts]), **usual._asdict(), "now": now,
     })
     lot_rows = [_lot_row(each) for each in lots]
@@ -129,10 +135,13 @@ def _usual(entries: Sequence[Entry]) -> _Usual:
     return _Usual(first.organization_id, first.asset_id, first.program_id if some else None)
 
 
-def _entry_rows(entries: Sequence[Entry], usual: _Usual, now: datetime) -> list[dict[str, Any]]:
+def _entry_rows(
+    entries: Sequence[Entry], usual: _Usual, now: datetime
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of the entries, and those of their texts, of which most have none."""
     home, asset_id, program_id = usual
-    salts = secrets.token_bytes(16 * len(entries))
-    rows = []
+    salts = b""
+    rows, texts = [], []
     for index, entry in enumerate(entries):
         row: dict[str, Any] = {"i": entry.id, "t": entry.action_type}
         if entry.organization_id is not home and entry.organization_id != home:
@@ -151,13 +160,16 @@ def _entry_rows(entries: Sequence[Entry], usual: _Usual, now: datetime) -> list[
         if entry.api_key_id is not None:
             row["k"] = entry.api_key_id
         if entry.description is not None or entry.reference_id is not None:
+            # Drawn for all at once: to ask for each costs a call of the kernel.
+            salts = salts or secrets.token_bytes(16 * len(entries))
             salt = salts[16 * index : 16 * index + 16]
             row["h"] = text_hash(salt, entry.description, entry.reference_id).hex()
-            row["s"] = salt.hex()
-            row["d"] = entry.description
-            row["f"] = entry.reference_id
+            texts.append({
+                "o": row.get("o"), "i": entry.id, "s": salt.hex(), "d": entry.description,
+                "f": entry.reference_id,
+            })
         rows.append(row)
-    return rows
+    return rows, texts
 
 
 def _posting_rows(entries: Sequence[Entry], usual: _Usual) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from app.book import assets, post, read
 from app.book.accounts import AccountNumbers
-from app.db import Connection, read_clock
+from app.db import Connection
 from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.assets import Asset
 from app.domain.errors import (
@@ -40,6 +40,7 @@ from app.flows import ingest
 from app.flows.announce import due_events
 from app.flows.balance_messages import balance_messages
 from app.flows.locks import lock_owners, lock_wallets
+from app.flows.memory import remember
 from app.ledger.accounts import Account, AccountKey, LotsNotLoaded, new_account
 from app.ledger.entries import Cause, Plan
 from app.queue import ringer
@@ -49,6 +50,9 @@ from app.store.snapshot import Marks
 
 FIRST_LOTS = 200  # Most spends need few lots; an operation that needs more asks for all of them.
 _numbers = AccountNumbers()
+
+# Whether an asset that was met keeps lots. Its mode never changes, so no other process can make this untrue.
+_keeps_lots: dict[tuple[UUID, UUID], bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +278,7 @@ def begin(
     c: Connection, call: Call, owners: Sequence[UUID], *, wallet: bool = False,
     first_lots: int | None = None, also: Callable[[], None] | None = None,
 ) -> Opening:
-    """Lock owners and, for a PREFUNDED asset with `wallet`, the wallet; load what an operation looks at.
+    """Lock owners and, with `wallet`, the program's account of the asset; load what an operation looks at.
 
     With `first_lots`, load so many lots of each account; else none. `also` starts further statements behind
     the locks. One round trip of a pipeline: whether what the call names exists is told afterwards.
@@ -282,26 +286,29 @@ def begin(
     organization_id = call.organization_id
     keys = [AccountKey(organization_id, owner_id, call.asset_id) for owner_id in owners]
     wallets = [AccountKey(organization_id, call.program_id, call.asset_id)] if wallet else []
-    # In a pipeline these are sent together, yet each sees what the locks before it waited for; the clock, the
-    # last of them, is the one that is waited for.
+    # In a pipeline these are sent together, yet each sees what the locks before it waited for; the clock,
+    # with the last of them, is what is waited for.
     lock_owners(c, organization_id, list(owners))
     if wallet:
-        # Only a PREFUNDED asset has one.
+        # Which policy the asset has is not known yet. Under UNLIMITED there is nothing to lock, as a rule; a
+        # program that a rule credited has an account nevertheless, which is locked in vain.
         lock_wallets(c, organization_id, call.program_id, [call.asset_id])
     if also is not None:
         also()
     asset = assets.start_in_program(c, organization_id, call.program_id, call.asset_id)
-    accounts = read.start_accounts(c, keys + wallets)
-    lots = None if first_lots is None else read.start_lots(c, keys, first_lots)
+    lots = None
+    if first_lots is not None and _keeps_lots.get((organization_id, call.asset_id), True):
+        lots = read.start_lots(c, keys, first_lots)
     states = snapshot.start_owners(c, organization_id, list(owners))
     standings = enrollments.start_standings(c, organization_id, call.program_id, list(owners))
     program = programs.start(c, organization_id, call.program_id)
     types = outbox.start_subscribed(c, [organization_id])
-    clock = read_clock(c)
+    found, clock = read.read_accounts_and_clock(read.start_accounts_and_clock(c, keys + wallets))
     in_program = assets.read_in_program(asset)
-    found = read.read_accounts(accounts)
-    if lots is not None and in_program is not None and in_program[0].has_lots:
-        found = read.with_lots(found, read.read_lots(lots), keys, first_lots)
+    if lots is not None and in_program is not None:
+        has_lots = remember(_keeps_lots, (organization_id, call.asset_id), in_program[0].has_lots)
+        if has_lots:
+            found = read.with_lots(found, read.read_lots(lots), keys, first_lots)
     known, marks = snapshot.read_owners(states, organization_id)
     return Opening(
         c, call, clock, program.fetchone(), in_program, known, marks, found,

@@ -17,6 +17,7 @@ from app.domain.errors import NotFound
 from app.domain.instants import format_instant
 from app.domain.names import OwnerType, WebhookType
 from app.flows.idempotency import Outcome, once, take_turn
+from app.flows.memory import remember
 from app.flows.move_value import FIRST_LOTS, Call, Desk, begin
 from app.ledger.accounts import Account
 from app.ledger.checks import check_amount
@@ -25,7 +26,6 @@ from app.store import redemptions
 from app.store.outbox import Message
 
 ATTEMPTS_MAX = 5
-SEEN_MAX = 50_000  # Some megabytes.
 
 
 class Target(NamedTuple):
@@ -117,7 +117,7 @@ class Foresight:
         if target.owners != locked:
             self._entities.pop(program["id"], None)
             if target.entity_id is not None:
-                _remember(self._entities, program["id"], target.entity_id)
+                remember(self._entities, program["id"], target.entity_id)
             raise Unforeseen
         return target
 
@@ -128,7 +128,7 @@ class Foresight:
             reward = read()
             if reward is None:
                 return reward_id
-            known = _remember(self._assets, reward_id, reward["asset_id"])
+            known = remember(self._assets, reward_id, reward["asset_id"])
         return known
 
     def tried(self, attempt: Callable[[], Outcome]) -> Outcome:
@@ -137,13 +137,6 @@ class Foresight:
             with suppress(Unforeseen):
                 return attempt()
         raise AssertionError("a program or reward changes faster than a redemption looks at it")
-
-
-def _remember(seen: dict[UUID, UUID], key: UUID, value: UUID) -> UUID:
-    if len(seen) >= SEEN_MAX:
-        seen.clear()
-    seen[key] = value
-    return value
 
 
 foresight = Foresight()

@@ -83,14 +83,20 @@ def redeem_reward(
             )
             call = Call(organization_id, api_key_id, choice.program_id, asset_id)
             foreseen = foresight.owners(choice.program_id)
-            reading = _Reading(c, organization_id, choice, locked)
+            started: list[Any] = []
             opening = begin(
-                c, call, [choice.participant_id, *foreseen], first_lots=FIRST_LOTS, also=reading.start
+                c, call, [choice.participant_id, *foreseen], first_lots=FIRST_LOTS,
+                also=lambda: started.extend(_start_reading(c, organization_id, choice, locked)),
             )
-            reward = reading.reward()
-            found = _look_up(opening, choice, reward)
+            reward, taken = started
+            found = _found(
+                choice, opening.program, reward.fetchone(), opening.owners,
+                choice.participant_id in opening.standings, opening.asset,
+            )
             target = foresight.target(found.program, foreseen)
-            return once(turn, lambda: _redeem(opening, choice, found, target, reading.redeemed()))
+            return once(
+                turn, lambda: _redeem(opening, choice, found, target, rewards.read_redeemed_by(taken))
+            )
 
     try:
         return foresight.tried(lambda: attempt(locked=False))
@@ -100,39 +106,14 @@ def redeem_reward(
     return foresight.tried(lambda: attempt(locked=True))
 
 
-class _Reading:
-    """The reward as it is behind the participant's lock, or its own, and what the participant took of it."""
-
-    def __init__(self, c: Connection, organization_id: UUID, choice: Choice, locked: bool) -> None:
-        self._c, self._organization_id, self._choice, self._locked = c, organization_id, choice, locked
-        self._started: list[Any] = []
-
-    def start(self) -> None:
-        """Start the statements."""
-        c, organization_id, choice = self._c, self._organization_id, self._choice
-        if self._locked:
-            rewards.start_lock(c, organization_id, choice.reward_id)
-        self._started = [
-            rewards.start(c, organization_id, choice.reward_id),
-            rewards.start_redeemed_by(c, organization_id, choice.reward_id, choice.participant_id),
-        ]
-
-    def reward(self) -> dict[str, Any] | None:
-        """Return the reward, None where there is none."""
-        found: dict[str, Any] | None = self._started[0].fetchone()
-        return found
-
-    def redeemed(self) -> int:
-        """Return how many units the participant has redeemed."""
-        return rewards.read_redeemed_by(self._started[1])
-
-
-def _look_up(opening: Opening, choice: Choice, reward: dict[str, Any] | None) -> Found:
-    """Find what a choice names among what was loaded; raises what `look_up` raises."""
-    return _found(
-        choice, opening.program, reward, opening.owners, choice.participant_id in opening.standings,
-        opening.asset,
-    )
+def _start_reading(c: Connection, organization_id: UUID, choice: Choice, locked: bool) -> list[Any]:
+    """Start reading the reward, behind its own lock where asked, and what the participant took of it."""
+    if locked:
+        rewards.start_lock(c, organization_id, choice.reward_id)
+    return [
+        rewards.start(c, organization_id, choice.reward_id),
+        rewards.start_redeemed_by(c, organization_id, choice.reward_id, choice.participant_id),
+    ]
 
 
 def look_up(c: Connection, organization_id: UUID, choice: Choice) -> Found:

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from app.db import Connection
+from app.db import Connection, limited
 from tests.tidy.sources import ROOT
 
 _STATEMENT = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|COPY)\b")
@@ -61,7 +61,8 @@ def found() -> Iterator[Statement]:
         for path in sorted((ROOT / "app" / folder).glob("*.py")):
             module = importlib.import_module(f"app.{folder}.{path.stem}")
             for name, text in _texts(ast.parse(path.read_text(encoding="utf-8")), vars(module)):
-                yield _numbered(f"{folder}/{path.stem}:{name}", text)
+                whole = text.replace("$texts", getattr(module, "_TEXTS", ""))
+                yield _numbered(f"{folder}/{path.stem}:{name}", limited(whole, 100))
 
 
 def _texts(tree: ast.Module, names: dict[str, Any]) -> Iterator[tuple[str, str]]:

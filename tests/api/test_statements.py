@@ -49,7 +49,7 @@ EXCEPTIONS = {
     "store/vitals": "counts the whole installation for /metrics and health",
     "store/request_logs:_INSERT": "COPY of rows that each carry their organization",
     "store/participants:page": "ends where Where.of begins, which names the organization",
-    "store/participants:_held": "counts rows of that very statement",
+    "store/participants:_narrowing": "counts rows of that very statement",
     "store/rule_history:_PAGE": "ends where Where.of begins, which names the organization",
     "store/firings:_AS_AUTOMATION": "is a part of other statements", "store/groups:_MEMBERS": "is a part",
     "store/states:_HISTORY": "is a part", "store/tier_history:_SELECT": "is a part",

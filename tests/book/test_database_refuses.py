@@ -34,6 +34,13 @@ SELECT organization_id, sequence_number + {number}, {entry}, entry_hash, sealed_
 ORDER BY sequence_number DESC LIMIT 1
 """
 
+COPY = """
+SELECT (made).* FROM (
+    SELECT jsonb_populate_record(t, jsonb_build_object('{id}', gen_random_uuid())) AS made
+    FROM {table} t LIMIT 1
+) one
+"""
+
 
 @pytest.fixture(params=["application", "owner"])
 def role(
@@ -83,13 +90,36 @@ def test_an_entry_that_balances_is_taken_and_one_of_nothing_is_not(role: db.Conn
 @pytest.mark.parametrize("change", [
     "UPDATE accounts SET held = -0.01 WHERE id > 0", "UPDATE accounts SET deferred = -0.01 WHERE id > 0",
     "UPDATE accounts SET available = -0.01 WHERE id > 0",
-    "UPDATE accounts SET available = 1 WHERE id < 0",
+    "UPDATE accounts SET available = 1 WHERE id < 0", "UPDATE accounts SET held = 1 WHERE id < 0",
+    "UPDATE accounts SET deferred = 1 WHERE id < 0", "UPDATE accounts SET id = 0 WHERE id > 0",
+    "UPDATE accounts SET available = -1, overdrawn = true WHERE id < 0",
+    "UPDATE accounts SET owner_type = 'PARTICIPANT' WHERE id < 0",
+    "UPDATE accounts SET owner_type = 'SYSTEM_ISSUANCE' WHERE id > 0",
+    "UPDATE accounts SET owner_type = 'NOBODY' WHERE id > 0",
     "UPDATE lots SET remaining = -0.01", "UPDATE lots SET remaining = amount + 0.01",
     "UPDATE lots SET expired = true WHERE remaining > 0", "UPDATE lots SET amount = 0, remaining = 0",
     "UPDATE lots SET matures_at = created_at, expires_at = created_at", "UPDATE lots SET bucket = 'SPENT'",
 ])
 def test_balances_and_lots_stay_within_what_can_be(role: db.Connection, change: str) -> None:
     refused(role, psycopg.errors.CheckViolation, (change, {}))
+
+
+@pytest.mark.parametrize(("table", "column", "value"), [
+    ("journal_entries", "action_type", "'GIFT'"), ("journal_entries", "text_hash", r"'\x00'"),
+    ("postings", "bucket", "'SPENT'"), ("postings", "line", "0"), ("postings", "line", "256"),
+    ("lot_movements", "kind", "'LOST'"), ("lot_movements", "line", "0"),
+])
+def test_a_row_of_the_journal_says_what_can_be(
+    role: db.Connection, table: str, column: str, value: str
+) -> None:
+    """As another entry's row, all else of it as it was."""
+    copied = COPY.format(table=table, id="id" if table == "journal_entries" else "entry_id")
+    with role.transaction(force_rollback=True):
+        role.execute("CREATE TEMPORARY TABLE copied AS " + copied)
+        role.execute(f"UPDATE copied SET {column} = {value}")
+        with pytest.raises(psycopg.errors.CheckViolation) as refusal, role.transaction():
+            role.execute(f"INSERT INTO {table} SELECT * FROM copied")
+    assert refusal.value.diag.constraint_name, "a constraint refused it, not the trigger"
 
 
 def test_a_balance_below_zero_is_for_operations_that_may_overdraw(role: db.Connection) -> None:
