@@ -9,4 +9,7 @@ def run_once() -> None:
     send("roll_up_reports")
 
 
-DUTY = Duty("roll_up_reports", 60.0, run_once)
+# As often as entries are sealed. Reports add what is not rolled up yet, entry by entry: a minute's tail of a
+# busy journal made them wait for seconds. A run that finds nothing costs 1.5 ms of CPU, one step some 3 ms
+# beside its entries. And lots that end together leave their rows dead in parts, not all of them at once.
+DUTY = Duty("roll_up_reports", 5.0, run_once)

@@ -89,9 +89,9 @@ ON CONFLICT (organization_id, asset_id, program_id, cohort, month) DO UPDATE SET
 """
 
 
-def roll_up(c: Connection, organization_id: UUID, limit: int) -> bool:
-    """Roll up the next `limit` sealed entries; returns whether more are left."""
-    step = report_marks.take_step(c, organization_id, "details_number", limit)
+def roll_up(c: Connection, organization_id: UUID, limit: int, before: UUID | None = None) -> bool:
+    """Roll up the next `limit` sealed entries, up to one from `before` on; returns whether more are left."""
+    step = report_marks.take_step(c, organization_id, "details_number", limit, before)
     if step is None:
         return False
     values = {**step.values, "no_program": NO_PROGRAM}

@@ -34,6 +34,13 @@ SELECT m.sequence_number, m.details_number, (SELECT max(s.sequence_number) FROM 
 FROM report_marks m WHERE m.organization_id = %(organization_id)s FOR UPDATE
 """
 
+# Entries stand in the order of their commits, so a young one may have older ones behind it.
+_YOUNG: LiteralString = """
+SELECT min(s.sequence_number) AS first FROM journal_seals s
+WHERE s.organization_id = %(organization_id)s AND s.sequence_number > %(after)s
+    AND s.sequence_number <= %(through)s AND s.entry_id >= %(before)s
+"""
+
 _MOVE: LiteralString = """
 UPDATE report_marks SET sequence_number = %(sequence_number)s, details_number = %(details_number)s
 WHERE organization_id = %(organization_id)s
@@ -61,19 +68,28 @@ def behind(c: Connection) -> list[tuple[Mark, UUID]]:
     return [(mark, row["id"]) for mark in kinds for row in rows if row[mark]]
 
 
-def take_step(c: Connection, organization_id: UUID, mark: Mark, limit: int) -> Step | None:
+def take_step(
+    c: Connection, organization_id: UUID, mark: Mark, limit: int, before: UUID | None = None
+) -> Step | None:
     """Move a mark over the next `limit` sealed entries, which this transaction has to roll up.
 
-    None where there are none. Two at once wait for each other.
+    With `before`, up to the first entry whose id is not below it. None where there are none. Two at once wait
+    for each other.
     """
     c.execute(_FIRST, {"organization_id": organization_id})
     row: Any = c.execute(_LOCK, {"organization_id": organization_id}).fetchone()
     after, head = row[mark], row["head"] or 0
     through = min(after + limit, head)
+    more = through < head
+    if before is not None and through > after:
+        within = {"organization_id": organization_id, "after": after, "through": through, "before": before}
+        young: Any = c.execute(_YOUNG, within).fetchone()
+        if young["first"] is not None:
+            through, more = young["first"] - 1, False
     if through <= after:
         return None
     c.execute(_MOVE, {**row, "organization_id": organization_id, mark: through})
-    return Step({"organization_id": organization_id, "mark": after, "through": through}, through < head)
+    return Step({"organization_id": organization_id, "mark": after, "through": through}, more)
 
 
 def read(c: Connection, organization_id: UUID, mark: Mark) -> dict[str, Any]:

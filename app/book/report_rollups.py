@@ -71,9 +71,9 @@ ORDER BY grain, period LIMIT %(limit)s
 """
 
 
-def roll_up(c: Connection, organization_id: UUID, limit: int) -> bool:
-    """Roll up the next `limit` sealed entries; returns whether more are left."""
-    step = report_marks.take_step(c, organization_id, "sequence_number", limit)
+def roll_up(c: Connection, organization_id: UUID, limit: int, before: UUID | None = None) -> bool:
+    """Roll up the next `limit` sealed entries, up to one from `before` on; returns whether more are left."""
+    step = report_marks.take_step(c, organization_id, "sequence_number", limit, before)
     if step is None:
         return False
     values = {**step.values, "no_program": NO_PROGRAM}

@@ -6,8 +6,9 @@
                         rolled up yet
 
 The hour of T is taken whole as well if nothing that is rolled up of it is later than T: so a report of this
-moment never reads the hour that it falls into, however busy it is. Every entry is in exactly one of the
-three, as long as one snapshot serves all; so the answer is the same whether anything was rolled up or not.
+moment never reads the hour that it falls into, however busy it is; nor does one of some seconds ago, for
+what is young is not rolled up yet (app/flows/report_rollups). Every entry is in exactly one of the three, as
+long as one snapshot serves all; so the answer is the same whether anything was rolled up or not.
 Rolling up is app/book/report_rollups.
 """
 

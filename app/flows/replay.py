@@ -23,7 +23,7 @@ from app.domain.json import dumps
 from app.domain.names import EventErrorCode
 from app.domain.rules import rule_from_snapshot
 from app.flows import process, rulesets
-from app.flows.process import Needs, Plans
+from app.flows.process import Needs, Planned, Plans
 from app.flows.reset_budget import reset_at
 from app.flows.rules import replace_budgets
 from app.store import inbox, replays
@@ -97,8 +97,7 @@ def _process(source: Connection, target: Connection, decisions: list[dict[str, A
             # Lots of one instant are spent in the order of their ids, across the events of their batch.
             ids, present = TimeOrdered(row["decided_at"]), row["decided_at"]
         try:
-            _decide(target, row, Plans({row["program_id"]: ruleset}, {row["program_id"]: wanted[1]}),
-                    numbers, ids)
+            _decide(target, row, Plans({row["program_id"]: Planned(wanted[1], ruleset)}), numbers, ids)
         except Exception as error:  # Whatever breaks one event must not hide what became of the others.
             target.execute("DELETE FROM inbox")
             failures.append(Finding(f"event {row['event_seq']}", f"{type(error).__name__}: {error}"))

@@ -99,6 +99,12 @@ ORDER BY grain, period LIMIT %(limit)s
 """
 
 
+def settled(c: Connection) -> int:
+    """Return below which number all transactions have ended."""
+    row: Any = c.execute(_HORIZON).fetchone()
+    return int(row["settled"])
+
+
 def lock_horizon(c: Connection) -> tuple[int, int]:
     """Lock the horizon; return it, and below which number all transactions have ended."""
     row: Any = c.execute(_HORIZON + " FOR UPDATE OF h").fetchone()

@@ -7,7 +7,7 @@ recomputed from its postings, one after another.
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -96,6 +96,10 @@ class Journal:
         # Some stand exactly on the edges where periods meet.
         for index in range(0, count, 50):
             instants[index] = instants[index].replace(minute=0, second=0, microsecond=0)
+        return self.make(instants)
+
+    def make(self, instants: Iterable[datetime]) -> list[Fact]:
+        """Make an entry of each instant and return them."""
         made = [self._entry(instant) for instant in instants]
         self.facts += made
         return made

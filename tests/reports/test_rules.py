@@ -10,6 +10,7 @@ import pytest
 
 from app import db
 from app.flows import report_check, report_rollups
+from app.store import report_events
 from tests.api.client import ABSENT, Caller, error_of, walk
 from tests.api.conftest import api, application, http
 from tests.events.scene import PURCHASE, SIGNUP, Scene, counter, credit, open_scene, tag, work
@@ -203,6 +204,22 @@ def test_a_step_is_bounded_by_its_rows_too(scene: Scene, monkeypatch: pytest.Mon
     assert sum(steps) == 14
     assert max(steps) <= 6
     assert totals(walk(scene.api, "/v1/reports/rules")) == expected
+
+
+def test_events_of_young_transactions_are_not_counted_yet(scene: Scene) -> None:
+    scene.rule(PURCHASE, credit("10"))
+    with db.transaction() as c:
+        ended = report_events.settled(c)
+    scene.run("after")
+    with db.transaction() as c:
+        assert report_rollups.follow_step(c, 1_000_000, 0) == (0, report_events.horizon(c) < 0)
+    more = True
+    while more:
+        with db.transaction() as c:
+            _, more = report_rollups.follow_step(c, 1_000_000, ended)
+    with db.transaction() as c:
+        assert report_events.horizon(c) == ended
+        assert report_events.settled(c) > ended
 
 
 TAMPERED = {
