@@ -42,17 +42,26 @@ MATCHES_MAX = 3000  # Beyond, a page reads along the list instead.
 NEAR_ROWS = 2000  # A text in more than three percent of the rows fills its page among so many.
 SCANNED_ROWS = 4_000  # How far a page reads where no index helps: about 15 ms.
 # The index finds rows by their runs of three characters, and each must be looked at: of a million that hold
-# `ada` and `example` perhaps none holds `ada example`. So many take 45 ms; beyond, a page reads the list.
+# `ada` and `example` perhaps none holds `ada example`. So many take 25 ms; beyond, a page reads the list.
 CANDIDATES_MAX = 25_000
+LETTERS_COST = 1.6  # To look at a row in both cases takes so much longer.
+# For each row that the index finds by one word it searches the list of each run of the other words. What
+# stands in more than so many times CANDIDATES_MAX rows rules out less than that takes.
+DENSE = 2
+WORDS_MAX = 8  # So many words of a text are counted, the longest.
 # The trigram index knows runs of three letters and digits; what has none is not looked up in it.
 _WORD = re.compile(r"[^\W_]{3,}")
 _WORD_ASCII = re.compile(r"[A-Za-z0-9]{3}")
+# ASCII without letters: nothing else becomes one of these in lower case, so ILIKE finds what LIKE finds.
+_CASELESS = re.compile(r"[ -@\[-`{-~]*")
+# What ILIKE does, but that the text looked for is brought to lower case once, and that no index is asked.
+_LOWERED: LiteralString = f"lower({_SEARCHED}) LIKE (SELECT lower(%(search)s::text))"
 # All that the index finds, up to a bound, with how many these are; a page of them in the order of the list.
 # The rows come along, as looking each up again by its id takes longer than finding it.
 _MATCHES = f"""
 WITH m AS MATERIALIZED (
     SELECT {_SLIM}, p.organization_id FROM participants p
-    WHERE p.organization_id = %(organization_id)s AND {_SEARCHED} ILIKE %(search)s LIMIT %(most)s
+    WHERE p.organization_id = %(organization_id)s AND $narrowed LIMIT %(most)s
 )
 SELECT n.found, p.* FROM (SELECT count(*) AS found FROM m) n LEFT JOIN LATERAL (
 """
@@ -180,29 +189,58 @@ def page(
     near = _scan(c, sql, where, order, page, search, NEAR_ROWS)
     if near.next is None or len(near.rows) == page.limit:
         return near
-    if _held(c, sql, where, order, page, search) * people > CANDIDATES_MAX * NEAR_ROWS:
+    parts = _narrowing(c, sql, where, order, page, search, people)
+    if not parts:
         return near
     values = {**where.parameters, "search": like_pattern(search), "most": MATCHES_MAX + 1}
+    values |= {f"part_{number}": like_pattern(part) for number, part in enumerate(parts)}
+    narrowed = [_holds(part, f"part_{number}") for number, part in enumerate(parts)]
+    if parts != [search]:
+        narrowed.append(_LOWERED)
+    matches = _MATCHES.replace("$narrowed", " AND ".join(narrowed))
     inner, values = ordered(f"SELECT * FROM m p WHERE {where.sql()}", values, order, page, page.limit + 1)
-    rows = c.execute(f"{_MATCHES}{inner}) p ON true {order_by(order)}", values).fetchall()
+    rows = c.execute(f"{matches}{inner}) p ON true {order_by(order)}", values).fetchall()
     if rows[0]["found"] > MATCHES_MAX:
         return near
     return cut([row for row in rows if row["id"] is not None], order, page.limit)
 
 
-def _held(c: Connection, sql: str, where: Where, order: Order, page: Page, text: str) -> int:
-    """Return how many of the next rows of the list the index would find for a text, if more than match.
+def _holds(text: str, name: LiteralString) -> str:
+    """Return the condition that a row holds a text, in a form that the index answers."""
+    return f"{_SEARCHED} {'LIKE' if _CASELESS.fullmatch(text) else 'ILIKE'} %({name})s"
 
-    For a text that is a word without repetitions 0: what the index finds for that matches, and is bounded.
+
+def _narrowing(
+    c: Connection, sql: str, where: Where, order: Order, page: Page, text: str, people: float
+) -> list[str]:
+    """Return the parts of a text that the index is asked for; none where it would find too many rows.
+
+    How many it finds for each word and for several is told by the next rows of the list. For a text that is
+    a word without repetitions nothing is counted: what the index finds for that matches, and is bounded.
     """
-    words = sorted({core(word) for word in _WORD.findall(text)})
-    if words == [text]:
-        return 0
+    words = sorted(_WORD.finditer(text), key=lambda word: -len(word.group()))[:WORDS_MAX]
+    if core(words[0].group()) == text:
+        return [text]
     inner, values = ordered(sql + where.sql(), where.parameters, order, page, NEAR_ROWS)
-    held = " AND ".join(f"{_SEARCHED} ILIKE %(word_{number})s" for number in range(len(words)))
-    values |= {f"word_{number}": like_pattern(word) for number, word in enumerate(words)}
-    row = c.execute(f"SELECT count(*) AS n FROM ({inner}) p WHERE {held}", values).fetchone()
-    return 0 if row is None else int(row["n"])
+    for number, word in enumerate(words):
+        values[f"word_{number}"] = like_pattern(core(word.group()))
+    held = ", ".join(f"t.text LIKE (SELECT lower(%(word_{number})s::text))" for number in range(len(words)))
+    texts = f"(SELECT lower({_SEARCHED}) AS text FROM ({inner}) p OFFSET 0) t"
+    counted = f"SELECT ARRAY[{held}] AS held, count(*) AS n FROM {texts} GROUP BY held"
+    rows = c.execute(counted, values).fetchall()
+    most = CANDIDATES_MAX * NEAR_ROWS / people
+    rare = [
+        place for place in range(len(words))
+        if sum(row["n"] for row in rows if row["held"][place]) <= most * DENSE
+    ]
+    found = sum(row["n"] for row in rows if all(row["held"][place] for place in rare))
+    if not rare or found * (1 if _CASELESS.fullmatch(text) else LETTERS_COST) > most:
+        return []
+    # With the sign on either side, by which the index knows where the word begins or ends. In lower case a
+    # letter beyond ASCII may depend on its neighbours, so that a part might not be found where the text is.
+    parts = [text[max(0, words[place].start() - 1) : words[place].end() + 1] for place in rare]
+    alone = [part for part in parts if part.isascii()]
+    return alone if alone and len(rare) < len(words) else [text]
 
 
 def core(word: str) -> str:
@@ -223,10 +261,11 @@ def _scan(
     next one goes on behind the last row that was read: every page has a bound, and none is left out.
     """
     inner, values = ordered(sql + where.sql(), where.parameters, order, page, rows_max)
+    matches = _holds(text, "search") if _CASELESS.fullmatch(text) else _LOWERED
     outer = f"""
 SELECT * FROM (
     SELECT n.*, n.place = {rows_max:d} AS is_last,
-        {_SEARCHED.replace("p.", "n.")} ILIKE %(search)s AS matches
+        {matches.replace("p.", "n.")} AS matches
     FROM (SELECT p.*, row_number() OVER ({order_by(order)}) AS place FROM ({inner}) p) n
 ) p WHERE matches OR is_last {order_by(order)} LIMIT {page.limit + 2:d}
 """

@@ -10,7 +10,7 @@ import pytest
 from app import db
 from app.domain.ids import new_id
 from app.store import participants
-from app.store.pages import Page
+from app.store.pages import Page, Where
 from tests.api.client import Caller, error_of, new_caller, walk
 
 
@@ -55,7 +55,10 @@ def _remove(participant_id: str) -> None:
         c.execute("DELETE FROM participants WHERE id = %s", (participant_id,))
 
 
-TEXTS = ["q", "Q", "zq", "-7", "7", "nobody", "row-1", "ß", "row 1", "zqzq", "row-40-zq", "ROW-1"]
+TEXTS = [
+    "q", "Q", "zq", "-7", "7", "nobody", "row-1", "ß", "row 1", "zqzq", "row-40-zq", "ROW-1",
+    "row-119", "w-111", "ROW-119-ω", "111111",
+]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -117,6 +120,40 @@ def test_the_index_is_not_asked_for_what_nearly_all_rows_nearly_hold(
     monkeypatch.setattr(participants, "CANDIDATES_MAX", 10**9)
     with pytest.raises(psycopg.errors.SyntaxError), c.transaction():
         ask(search="ada example")
+
+
+@pytest.mark.parametrize(("text", "asked"), [
+    ("customer-777", ["-777"]), ("777@EXAMPLE.com", ["777@"]), ("777 é Customer", ["777 "]),
+    ("customer-éàü", ["customer-éàü"]), ("é777é customer", ["é777é customer"]),
+    ("zoe-777", ["zoe-777"]), ("777", ["777"]), ("customer", ["customer"]), ("customer-example", []),
+])
+def test_the_index_is_asked_for_the_words_that_few_rows_hold(
+    api: Caller, owner_connection: db.Connection, monkeypatch: pytest.MonkeyPatch, text: str, asked: list[str]
+) -> None:
+    c = owner_connection
+    rows = [
+        {"id": str(new_id()), "external_id": f"customer-{number:03}", "status": "ACTIVE",
+         "email": f"{number:03}@example.com"}
+        for number in range(200)
+    ]
+    participants.insert(c, api.organization_id, rows, db.read_clock(c))
+    monkeypatch.setattr(participants, "NEAR_ROWS", 100)
+    where = Where.of(api.organization_id, "p.organization_id")
+    order = participants.order("created_at", descending=True)
+    sql = "SELECT p.* FROM participants p WHERE "
+    assert participants._narrowing(c, sql, where, order, Page(7), text, 1_000_000) == asked
+
+
+def test_what_has_no_letters_is_found_without_regard_to_case_by_like(connection: db.Connection) -> None:
+    row = connection.execute("""
+SELECT string_agg(DISTINCT lower(chr(n)), '') AS lowered FROM generate_series(128, 1114111) n
+WHERE n NOT BETWEEN 55296 AND 57343
+""").fetchone()
+    assert row is not None
+    assert not [sign for sign in row["lowered"] if participants._CASELESS.fullmatch(sign)]
+    signs = [chr(number) for number in range(1, 128)]
+    caseless = {sign for sign in signs if participants._CASELESS.fullmatch(sign)}
+    assert caseless == {sign for sign in signs if sign.isprintable() and not sign.isalpha()}
 
 
 @pytest.mark.parametrize(("word", "runs"), [
