@@ -10,7 +10,7 @@ from uuid import UUID
 from app.api.render import present
 from app.domain.ids import derived_id
 from app.domain.names import EvaluationStatus, EventStatus
-from app.engine.evaluations import Evaluation, unpacked
+from app.engine.evaluations import Evaluation, read_all
 from app.store.event_status import status_of
 from app.store.rulesets import StoredRule
 
@@ -47,14 +47,17 @@ def evaluation_views(
     row: Mapping[str, Any], rules: Mapping[int, StoredRule], symbols: Mapping[str, str], *,
     include_skipped: bool,
 ) -> list[dict[str, Any]]:
-    """Show what became of the rules; nothing while the event still waits to be decided (again)."""
+    """Show what became of the rules; nothing while the event still waits to be decided (again).
+
+    What somebody made unreadable in the database is left out: explaining the event tells of it.
+    """
     if status_of(row) not in _DECIDED:
         return []
-    evaluations = [unpacked(packed) for packed in row["evaluations"] or ()]
+    readable, _ = read_all(row["evaluations"])
     return [
         _evaluation(row, each, rules, symbols)
-        for each in evaluations
-        if include_skipped or each.status not in _HIDDEN
+        for each in readable
+        if each.number in rules and (include_skipped or each.status not in _HIDDEN)
     ]
 
 
@@ -70,13 +73,12 @@ def _evaluation(
         shown["reason"] = it.reason
     if it.error is not None:
         shown["error_message"] = it.error
-    if it.stopped_by is not None:
+    if it.stopped_by is not None and it.stopped_by in rules:
         shown["stopped_by_rule_id"] = rules[it.stopped_by].rule_id
     shown["created_at"] = row["decided_at"]
-    words = rule.snapshot["actions"]
-    shown["actions"] = [
-        action_view(words[index], recorded, symbols) for index, recorded in enumerate(it.actions)
-    ]
+    # A failing action is the last one, so fewer may be recorded than the rule has; more only by a stranger.
+    both = zip(rule.snapshot["actions"], it.actions, strict=False)
+    shown["actions"] = [action_view(words, recorded, symbols) for words, recorded in both]
     return shown
 
 

@@ -13,7 +13,7 @@ from app.domain.amounts import EXACT, ZERO, format_amount
 from app.domain.errors import NotFound
 from app.domain.events import Event
 from app.domain.names import EntryType, EventErrorCode, EventStatus, EventType
-from app.engine.evaluations import Evaluation, EvaluationFault, checked
+from app.engine.evaluations import Evaluation, read_all
 from app.engine.explaining import ExplainedDecision, Mismatch, explain
 from app.engine.ruleset import Ruleset
 from app.flows import rulesets
@@ -65,7 +65,9 @@ def _explained(c: Connection, row: dict[str, Any]) -> EventExplained:
         return EventExplained(row, ruleset, None, {}, erased=True)
     if row["error_code"] in _UNDECIDED:
         return EventExplained(row, ruleset, None, {})
-    stored, unreadable = _stored(row["evaluations"])
+    # What somebody made unreadable is a mismatch, and then as if it were not there.
+    stored, garbage = read_all(row["evaluations"])
+    unreadable = [Mismatch(path, value, None) for path, value in garbage.items()]
     inputs = row["inputs"] or {}
     if not isinstance(inputs, dict):
         unreadable.append(Mismatch("inputs", inputs, {}))
@@ -76,20 +78,6 @@ def _explained(c: Connection, row: dict[str, Any]) -> EventExplained:
     entries = {entry["id"]: entry for entry in reversed(rows)}
     decision.mismatches += _unfitting_entries(ruleset, stored, entries)
     return EventExplained(row, ruleset, decision, entries)
-
-
-def _stored(packed: Any) -> tuple[list[Evaluation], list[Mismatch]]:
-    """Read what was stored; what somebody made unreadable is a mismatch, and then as if it were not there."""
-    if not isinstance(packed, list | None):
-        return [], [Mismatch("evaluations", packed, None)]
-    readable: list[Evaluation] = []
-    unreadable: list[Mismatch] = []
-    for place, one in enumerate(packed or ()):
-        try:
-            readable.append(checked(one))
-        except EvaluationFault:
-            unreadable.append(Mismatch(f"evaluations[{place}]", one, None))
-    return readable, unreadable
 
 
 def _event(row: dict[str, Any]) -> Event:

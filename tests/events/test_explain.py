@@ -25,6 +25,14 @@ def explained(scene: Scene, event: dict[str, Any]) -> dict[str, Any]:
     return dict(answer.json)
 
 
+def shown(scene: Scene, event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event with all that became of the rules, in the shape that is documented."""
+    answer = scene.api.get(f"/v1/events/{event['id']}?include_skipped=true")
+    assert answer.status_code == 200, answer.json
+    Event.model_validate(answer.json)
+    return dict(answer.json)
+
+
 def set_up(scene: Scene) -> list[str]:
     """Make one rule of each outcome, and return their ids."""
     return [
@@ -141,11 +149,14 @@ GARBAGE = {
 @pytest.mark.parametrize("change", GARBAGE.values(), ids=GARBAGE)
 def test_what_somebody_made_unreadable_is_reported(scene: Scene, servers: Servers, change: str) -> None:
     scene.rule(PURCHASE, credit("event.amount"), counter())
+    scene.rule(PURCHASE, tag("x"))
     event = scene.run()
     tamper(servers, f"UPDATE decisions SET evaluations = {change}")
     told = explained(scene, event)
     assert told["matches_stored"] is False
     assert told["mismatches"]
+    left = event["rule_evaluations"][1:] if "jsonb_set" in change else []
+    assert shown(scene, event)["rule_evaluations"] == left
 
 
 @pytest.mark.parametrize("inputs", [
@@ -172,6 +183,7 @@ def test_a_stored_result_that_somebody_changed_is_reported(
     event = scene.run()
     assert explained(scene, event)["matches_stored"] is True
     tamper(servers, f"UPDATE decisions SET evaluations = {change}")
+    assert {each["rule_id"] for each in shown(scene, event)["rule_evaluations"]} <= {rule}
     told = explained(scene, event)
     assert told["matches_stored"] is False
     assert any(rule in each["path"] or "999999" in each["path"] for each in told["mismatches"])
