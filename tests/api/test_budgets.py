@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import db
-from app.engine.evaluations import unpacked
+from app.engine.evaluations import checked
 from app.flows import drain
 from tests.api.client import Caller, walk
 
@@ -178,6 +178,6 @@ def test_events_of_one_participant_never_interleave_and_no_increment_is_lost(
         ).fetchall()
     seen: dict[Any, list[str]] = {}
     for row in rows:
-        actions = unpacked(row["evaluation"]).actions
+        actions = checked(row["evaluation"]).actions
         seen.setdefault(row["who"], []).append(actions[0]["value"])
     assert list(seen.values()) == [[str(number) for number in range(each)]] * people

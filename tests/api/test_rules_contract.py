@@ -69,7 +69,7 @@ def things(api: Caller) -> dict[str, str]:
     return {
         "program_id": program, "asset_id": asset, "rule": rule["id"], "event": event["id"],
         "participant_id": event["participant_id"], "recipient_id": event["participant_id"],
-        "rule_id": rule["id"], "entry": entry["id"],
+        "rule_id": rule["id"], "entry": entry["id"], "group_id": api.group(event["participant_id"]),
     }
 
 

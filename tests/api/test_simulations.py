@@ -8,7 +8,7 @@ import pytest
 from app import db
 from app.domain.events import SystemEvent
 from app.domain.names import EvaluationStatus
-from app.engine.evaluations import unpacked
+from app.engine.evaluations import checked
 from app.flows import drain, ingest
 from tests.api.client import ABSENT, Caller, error_of, walk
 from tests.events.scene import work
@@ -110,7 +110,7 @@ def test_the_dry_run_of_an_event_is_what_the_worker_then_decides(
     assert foretold["status"] == decision["status"]
     assert foretold.get("error_code") == decision["error_code"]
     assert foretold.get("error_message") == decision["error_message"]
-    real = [unpacked(each) for each in decision["evaluations"] or []]
+    real = [checked(each) for each in decision["evaluations"] or []]
     evaluations = foretold["rule_evaluations"]
     assert [(each["status"], each.get("reason"), each.get("error_message")) for each in evaluations] == [
         (each.status.value, each.reason, each.error) for each in real
