@@ -65,7 +65,7 @@ def _rules(told: list[dict[str, Any]]) -> list[Line]:
 def _redemptions(told: list[dict[str, Any]]) -> list[Line]:
     return [
         Line(f"redemption p99 to commit p99: {one['name']}", one["p99_ratio"], "×", redemptions.RATIO_MAX,
-             False) for one in told
+             False) for one in told if one.get("judged", True)
     ]
 
 

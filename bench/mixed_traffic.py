@@ -70,8 +70,8 @@ class Traffic:
         for thread in threads:
             thread.start()
         while time.time() < start + seconds:
-            # What is looked at is looked at in even steps.
-            time.sleep(min(every, max(0.1, start + seconds - time.time())))
+            pause = min(every, max(0.1, start + seconds - time.time()))
+            time.sleep(pause)  # What is looked at is looked at in even steps.
             meanwhile()
         for thread in threads:
             thread.join(REQUEST_SECONDS)

@@ -42,7 +42,7 @@ _TABLES = (
 )
 RUNS = 5
 STEP = 5_000
-TAIL = 2_000  # Entries that are sealed but not rolled up: what a minute of steady traffic leaves.
+TAIL = 2_000  # Entries that are sealed but not rolled up: what ten seconds at 200 a second leave.
 
 _SETUP = """
 INSERT INTO owners (organization_id, id, kind)

@@ -50,6 +50,7 @@ INSERT INTO programs (organization_id, id, name, created_at, updated_at)
 TEXTS = (
     "a", "q", "7", "Ω", "%", "zq", "Ωq", "q1", "ë", "ada", "example", "999999", "customer-1", "zzz", "c-9",
     "@e", "a@", "nobody at all", "n0", "4711", "abc", "Zoë", "ada example", "customer-77777",
+    "9999", "ab1@example.com", "ada N0a",
 )
 
 

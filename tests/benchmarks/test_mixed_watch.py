@@ -1,8 +1,11 @@
 """The verdicts of `bench mixed` can fail: each on readings made for it."""
 
+import mmap
+import os
+from pathlib import Path
 from typing import Any
 
-from bench.mixed_watch import Watch, grew, slope_per_10_minutes
+from bench.mixed_watch import Watch, grew, memory_kib, slope_per_10_minutes
 
 MINUTE: list[tuple[float, int]] = [(10.0 * n, 80_000) for n in range(180)]
 
@@ -21,13 +24,30 @@ def test_memory_that_grows_by_two_percent_in_ten_minutes_is_told() -> None:
     assert list(watch(memory={"worker 1": MINUTE}).problems(30)) == []
 
 
+def test_the_memory_of_a_process_is_its_own_not_that_of_files(tmp_path: Path) -> None:
+    file = tmp_path / "library"
+    file.write_bytes(bytes(64 << 20))
+    before = memory_kib(os.getpid())
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert mapped.find(b"x") == -1  # Every page of it is there now.
+        assert memory_kib(os.getpid()) < before + (16 << 10)
+    before = memory_kib(os.getpid())
+    # Not from the heap, which may have that much left over from another test.
+    with mmap.mmap(-1, 32 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as kept:
+        for page in range(0, 32 << 20, mmap.PAGESIZE):
+            kept[page] = 1
+        assert memory_kib(os.getpid()) > before + (24 << 10)
+
+
 def test_a_cache_that_fills_in_the_first_minutes_is_no_leak() -> None:
     filling = [(at, 60_000 if at < 300 else 80_000) for at, _ in MINUTE]
     assert slope_per_10_minutes(filling) == 0
 
 
 def test_dead_rows_queues_and_connections_are_judged() -> None:
-    assert list(watch(dead={"owners": [0.1, 0.1, 0.25]}).problems(30)) == ["25% of owners are dead rows"]
+    assert list(watch(dead={"owners": [0.1, 0.2, 0.25, 0.3]}).problems(30)) == ["25% of owners are dead rows"]
+    until_the_next_vacuum = [0.1, 0.1, 0.5, 0.1, 0.5]
+    assert list(watch(dead={"owners": until_the_next_vacuum}).problems(30)) == []
     assert list(watch(bytes={"inbox": [65 << 20]}).problems(30)) == ["inbox has grown to 65 MiB"]
     steady = {"inbox": [100, 900, 100], "connections": [20, 21, 22]}
     assert list(watch(queues=steady).problems(30)) == []
