@@ -25,6 +25,7 @@ BELL_MILLISECONDS = 2_000  # A bell that was lost with its message rings again a
 HEARTBEAT_TIMEOUT_MILLISECONDS = 15_000  # Messages of a killed worker come back after this.
 MAINTENANCE_CHANCE = 20_000  # Per million commands: one in fifty looks for dead workers.
 SOCKET_TIMEOUT_SECONDS = 2.0
+TOGETHER_MAX = 8  # Partitions that one message names.
 PAUSE_SECONDS = 0.003  # Between two rings of a process.
 
 # Sets bells and tells which of them were silent. A batch of events rings most of them: a command for each
@@ -72,13 +73,21 @@ def send(actor: str, **arguments: Any) -> None:
 
 
 def ring_now(partitions: Iterable[int], *, full: bool = False) -> None:
-    """Ring partitions: at most one message is under way for each. Raises redis.RedisError."""
+    """Ring partitions: at most one message is under way that names each. Raises redis.RedisError."""
     wanted = sorted(set(partitions))
     if not wanted:
         return
     bells = [bell_key(partition) for partition in wanted]
-    for place in client().register_script(_RING)(keys=bells, args=[BELL_MILLISECONDS]):
-        send("drain", partition=wanted[place - 1], full=full)
+    rung = client().register_script(_RING)(keys=bells, args=[BELL_MILLISECONDS])
+    for some in together(wanted[place - 1] for place in rung):
+        send("drain", partitions=some, full=full)
+
+
+def together(partitions: Iterable[int]) -> list[list[int]]:
+    """Return partitions as messages name them, shared out evenly."""
+    wanted = sorted(set(partitions))
+    messages = -(-len(wanted) // TOGETHER_MAX)
+    return [wanted[place::messages] for place in range(messages)]
 
 
 def bell_key(partition: int) -> str:

@@ -47,9 +47,7 @@ def measure(stage: Stage, events: int, folded: Path | None = None) -> dict[str, 
         for body in one:
             _call(app, "/v1/events", body, stage.system.key)
     with _statements(stage) as deciding, sampled() as worker:
-        for partition in range(PARTITIONS):
-            while drain.drain(partition, full=True):
-                pass
+        drain.exhaust(range(PARTITIONS))
     if folded is not None:
         folded.write_text(_folded(worker), encoding="utf-8")
     return {

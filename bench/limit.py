@@ -49,8 +49,7 @@ class Limit:
         self.done = 0
         self._program, self._system, self._owner, self._work = found, system, owner, work
         ingest.accept(work.organization_id, list(work.submissions(1, seed=0)))
-        for partition in range(PARTITIONS):
-            drain.drain(partition, full=True)
+        drain.exhaust(range(PARTITIONS))
         sample = owner.execute(_SAMPLES, (work.program_id,)).fetchone()
         assert sample is not None
         values: dict[str, Any] = {

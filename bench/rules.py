@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.ids import PARTITIONS
-from app.flows.drain import drain
+from app.flows.drain import exhaust
 from bench import measures
 from bench.cost import Meter
 from bench.measures import Figures, Stage
@@ -80,9 +80,7 @@ def _round(stage: Stage, events: int) -> tuple[float, float]:
     measures.accept_batches(stage, events)
     stage.settle()
     wall, cpu = time.perf_counter(), time.process_time()
-    for partition in range(PARTITIONS):
-        while drain(partition, full=True):
-            pass
+    exhaust(range(PARTITIONS))
     return time.perf_counter() - wall, time.process_time() - cpu
 
 

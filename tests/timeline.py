@@ -71,8 +71,7 @@ class Timeline:
         with db.connection() as c:
             waiting = inbox.count(c, 1)
         if waiting:
-            for partition in range(PARTITIONS):
-                drain.drain(partition, full=True)
+            drain.exhaust(range(PARTITIONS))
         return bool(waiting)
 
 

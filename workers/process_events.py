@@ -1,4 +1,4 @@
-"""The actor behind the bell: drains one partition of waiting events."""
+"""The actor behind the bell: drains partitions of waiting events."""
 
 import dramatiq
 
@@ -7,9 +7,13 @@ from app.queue import QUEUE, bell_key, client, ring_now
 
 
 @dramatiq.actor(queue_name=QUEUE)
-def drain(partition: int, full: bool = False) -> None:
-    """Work off a partition for a while; ring again where work is left or somebody else holds it."""
+def drain(partitions: list[int] | None = None, full: bool = False, partition: int | None = None) -> None:
+    """Work off partitions for a while; ring again those where work is left or that somebody else holds.
+
+    A release before named a single `partition`: such a message may still be under way.
+    """
+    wanted = partitions or ([] if partition is None else [partition])
     # Taken away before the first look: whoever commits from now on rings anew.
-    client().delete(bell_key(partition))
-    if flow.drain(partition, full=full):
-        ring_now([partition])
+    client().delete(*map(bell_key, wanted))
+    for again in flow.drain(wanted, full=full):
+        ring_now(again)

@@ -78,9 +78,7 @@ def _replay(source: str) -> None:
     ]
     for start in range(0, len(accepted), BATCH):
         ingest.accept(organization_id, accepted[start : start + BATCH])
-    for partition in range(PARTITIONS):
-        while drain.drain(partition, full=True):
-            pass
+    drain.exhaust(range(PARTITIONS))
 
 
 def _program(organization_id: UUID) -> UUID:

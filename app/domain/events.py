@@ -85,6 +85,7 @@ class Event:
     depth: int
     owner_id: UUID
     attempts: int = 0
+    partition: int = 0
     position: int = 0
 
 

@@ -3,6 +3,7 @@
 What lives here: the transaction. Which events form a batch is flows/drain; what a decision is, engine/decide.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -89,13 +90,13 @@ def plan(c: Connection, events: list[Event], *, anew: bool = False) -> Plans:
 
 
 def batch(
-    c: Connection, partition: int, lease: Lease, events: list[Event], plans: Plans, needs: Needs,
-    numbers: AccountNumbers, ids: TimeOrdered | None = None, *, leave: bool = False,
+    c: Connection, marks: list[Lease], events: list[Event], plans: Plans, needs: Needs,
+    numbers: AccountNumbers, ids: TimeOrdered | None = None, *, leave: Collection[int] = (),
 ) -> list[Event]:
     """Decide events of one lane in one transaction; return those that need more rows locked, in order.
 
     What they need is noted in `needs`. Raises Outdated where the rules changed; then nothing is written.
-    With `leave`, the partition is given back as well where none is returned.
+    The partitions to `leave` are given back as well where none is returned.
     A replay, which takes the events of a batch one by one, gives the `ids` that all of them draw from.
     """
     wanted = Wanted(events[0].organization_id)
@@ -105,20 +106,20 @@ def batch(
     with pipelined_on(c) as pipeline:
         # The mark must be there when the worker dies, not when the disk does.
         pipeline.tell(b"SET LOCAL synchronous_commit = off")
-        leases.mark(c, partition, lease)
+        leases.mark(c, marks)
         pipeline.tell(b"COMMIT AND CHAIN")
         gathered = gather(c, wanted)
         _check_versions(gathered, plans)
         decisions, left = _decide_all(c, events, plans, gathered, needs, numbers, ids)
         record.write(c, gathered, decisions)
-        inbox.done(c, partition, [decision.event.position for decision in decisions])
+        inbox.done(c, [decision.event for decision in decisions])
         tried = [d.event.owner_id for d in decisions if d.event.attempts]
         if tried:
             inbox.unblock(c, tried)
         if not left:
-            leases.clear(c, partition)
+            leases.clear(c, [mark.partition for mark in marks])
             if leave:
-                pipeline.after_commit = leases.releasing(partition)
+                pipeline.after_commit = leases.releasing(leave)
     rule_counts.note(decisions)
     return left
 
@@ -180,9 +181,7 @@ def _note(needs: Needs, event: Event, more: NeedsMore) -> None:
     assert after > before, "an event asks again for what was loaded for it"
 
 
-def fail(
-    c: Connection, partition: int, event: Event, code: EventErrorCode, message: str
-) -> None:
+def fail(c: Connection, event: Event, code: EventErrorCode, message: str) -> None:
     """End an event as FAILED without deciding it: it cannot be processed."""
     with c.transaction():
         row = c.execute("SELECT read_clock() AS now, nextval('commit_order') AS commit_order").fetchone()
@@ -194,6 +193,6 @@ def fail(
         version = facts[event.program_id].ruleset_version
         decision = Decision(event, EventStatus.FAILED, version, error_code=code, error_message=message)
         record.write_failure(c, decision, now, row["commit_order"])
-        inbox.done(c, partition, [event.position])
+        inbox.done(c, [event])
         inbox.unblock(c, [event.owner_id])
-        leases.clear(c, partition)
+        leases.clear(c, [event.partition])

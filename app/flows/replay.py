@@ -130,11 +130,11 @@ def _decide(
     """Process one event as a worker would, at the instant of its decision."""
     replays.enter(target, row["decided_at"])
     replays.wait(target, row["organization_id"], row["event_seq"])
-    (event,) = inbox.claim(target, row["partition"], after=row["event_seq"] - 1, limit=1).events
+    (event,) = inbox.claim(target, [row["partition"]], after=row["event_seq"] - 1, limit=1).events
     needs: Needs = {}
     for _ in range(ROUNDS_MAX):
-        lease = Lease("replay", event.position, event.position, True, 0)
-        if not process.batch(target, row["partition"], lease, [event], plans, needs, numbers, ids):
+        lease = Lease(event.partition, "replay", event.position, event.position, True, 0)
+        if not process.batch(target, [lease], [event], plans, needs, numbers, ids):
             return
     raise AssertionError("the event asks for more and more rows")
 

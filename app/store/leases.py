@@ -1,5 +1,6 @@
 """Partitions: who drains one, and what was in hand when a worker died."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,9 @@ LOCK_WAIT = "50ms"  # A holder may have read its last rows already: wait this lo
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The batch that a worker had in hand: positions `first` to `last`, alone or together."""
+    """What a worker had in hand of a partition: positions `first` to `last`, alone or together."""
 
+    partition: int
     worker: str
     first: int
     last: int
@@ -22,9 +24,17 @@ class Lease:
     crashes: int
 
 
-def start_acquire(c: Connection, partition: int) -> Any:
-    """Start taking the partition without waiting, for use in a pipeline; the row's `mine` tells."""
-    return c.execute("SELECT pg_try_advisory_lock(%s, %s) AS mine", (LOCK_CLASS, partition))
+def start_acquire(c: Connection, partitions: Collection[int]) -> Any:
+    """Start taking partitions without waiting, for use in a pipeline."""
+    return c.execute(
+        "SELECT partition, pg_try_advisory_lock(%s, partition) AS mine FROM unnest(%s::int[]) p(partition)",
+        (LOCK_CLASS, list(partitions)),
+    )
+
+
+def read_acquired(cursor: Any) -> list[int]:
+    """Finish `start_acquire`: the partitions that are this session's now, in order."""
+    return sorted(row["partition"] for row in cursor if row["mine"])
 
 
 def acquire(c: Connection, partition: int) -> bool:
@@ -41,52 +51,62 @@ def acquire(c: Connection, partition: int) -> bool:
     return True
 
 
-def release(c: Connection, partition: int) -> None:
-    """Give the partition back."""
-    c.execute(releasing(partition))
+def release(c: Connection, partitions: Collection[int]) -> None:
+    """Give partitions back."""
+    c.execute(releasing(partitions))
 
 
-def releasing(partition: int) -> bytes:
+def releasing(partitions: Collection[int]) -> bytes:
     """Return the command of `release`, for use behind a commit."""
-    return b"SELECT pg_advisory_unlock(%d, %d)" % (LOCK_CLASS, partition)
-
-
-def left_behind(c: Connection, partition: int) -> Lease | None:
-    """Return the batch that a former holder did not finish, None where it finished in order."""
-    return read_left_behind(start_left_behind(c, partition))
-
-
-def start_left_behind(c: Connection, partition: int) -> Any:
-    """Start the query of `left_behind`, for use in a pipeline."""
-    return c.execute(
-        "SELECT worker, from_position, to_position, alone, crashes FROM partition_leases"
-        " WHERE partition = %s AND worker IS NOT NULL",
-        (partition,),
+    return b"SELECT " + b", ".join(
+        b"pg_advisory_unlock(%d, %d)" % (LOCK_CLASS, partition) for partition in partitions
     )
 
 
-def read_left_behind(cursor: Any) -> Lease | None:
+def left_behind(c: Connection, partitions: Collection[int]) -> list[Lease]:
+    """Return what former holders of partitions did not finish."""
+    return read_left_behind(start_left_behind(c, partitions))
+
+
+def start_left_behind(c: Connection, partitions: Collection[int]) -> Any:
+    """Start the query of `left_behind`, for use in a pipeline."""
+    return c.execute(
+        "SELECT partition, worker, from_position AS first, to_position AS last, alone, crashes"
+        " FROM partition_leases WHERE partition = ANY(%s::int[]) AND worker IS NOT NULL ORDER BY partition",
+        (list(partitions),),
+    )
+
+
+def read_left_behind(cursor: Any) -> list[Lease]:
     """Finish the query of `left_behind`."""
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    return Lease(row["worker"], row["from_position"], row["to_position"], row["alone"], row["crashes"])
+    return [Lease(**row) for row in cursor]
 
 
-MARK = (
-    "UPDATE partition_leases SET worker = %s, from_position = %s, to_position = %s, alone = %s, crashes = %s"
-    " WHERE partition = %s"
-)
+MARK = """
+UPDATE partition_leases l
+SET worker = %s, from_position = m.first, to_position = m.last, alone = %s, crashes = %s
+FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) m(partition, first, last) WHERE l.partition = m.partition
+"""
 
 
-def mark(c: Connection, partition: int, lease: Lease) -> None:
-    """Write down what is about to be worked on. Committed without waiting for the disk by its caller."""
-    c.execute(MARK, (lease.worker, lease.first, lease.last, lease.alone, lease.crashes, partition))
+def mark(c: Connection, leases: Collection[Lease]) -> None:
+    """Write down what is about to be worked on by one worker, all of it alone or none.
+
+    Committed without waiting for the disk by its caller.
+    """
+    any_of_them = next(iter(leases))
+    c.execute(MARK, (
+        any_of_them.worker, any_of_them.alone, any_of_them.crashes,
+        [lease.partition for lease in leases], [lease.first for lease in leases],
+        [lease.last for lease in leases],
+    ))
 
 
-def clear(c: Connection, partition: int) -> None:
-    """Take the mark away: in the transaction that finished the batch, or after one that was undone."""
-    c.execute("UPDATE partition_leases SET worker = NULL WHERE partition = %s", (partition,))
+def clear(c: Connection, partitions: Collection[int]) -> None:
+    """Take the marks away: in the transaction that finished the batch, or after one that was undone."""
+    c.execute(
+        "UPDATE partition_leases SET worker = NULL WHERE partition = ANY(%s::int[])", (list(partitions),)
+    )
 
 
 def forgive(c: Connection, worker: str) -> None:

@@ -42,8 +42,7 @@ def work_off() -> None:
     """Drain every partition with many threads, as many workers would; twice, so that two meet in each."""
 
     def work(partition: int) -> None:
-        while drain.drain(partition, full=True):
-            pass
+        drain.exhaust([partition])
 
     with db.connection() as c:
         waiting = [row["partition"] for row in c.execute("SELECT DISTINCT partition FROM inbox").fetchall()]

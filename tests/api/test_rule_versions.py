@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app import db
 from app.flows import drain, rulesets
 from tests.api.client import Caller, walk
+from tests.events.scene import waiting
 
 
 @pytest.fixture
@@ -20,10 +20,7 @@ def send(api: Caller, program: str, key: str) -> str:
         "program_id": program, "external_id": "ada", "idempotency_key": key,
         "event_timestamp": "2026-01-01T00:00:00Z", "event_data": {"type": "visit"},
     }).json["id"]
-    with db.connection() as c:
-        waiting = c.execute("SELECT DISTINCT partition FROM inbox").fetchall()
-    for row in waiting:
-        drain.drain(row["partition"], full=True)
+    drain.exhaust(waiting())
     return str(event_id)
 
 

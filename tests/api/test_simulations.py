@@ -11,7 +11,7 @@ from app.domain.names import EvaluationStatus
 from app.engine.evaluations import checked
 from app.flows import drain, ingest
 from tests.api.client import ABSENT, Caller, error_of, walk
-from tests.events.scene import work
+from tests.events.scene import waiting, work
 
 RULES = [
     {
@@ -61,10 +61,7 @@ def send(api: Caller, program: str, key: str, event: dict[str, Any]) -> None:
         "program_id": program, "external_id": "ada", "idempotency_key": key,
         "event_timestamp": "2026-01-01T00:00:00Z", "event_data": event,
     }).status_code == 202
-    with db.connection() as c:
-        waiting = c.execute("SELECT DISTINCT partition FROM inbox").fetchall()
-    for row in waiting:
-        drain.drain(row["partition"], full=True)
+    drain.exhaust(waiting())
 
 
 def last_decision(api: Caller) -> dict[str, Any]:

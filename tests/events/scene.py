@@ -22,9 +22,7 @@ def waiting() -> list[int]:
 
 def work() -> None:
     """Run a worker over every partition in which events wait, until it says that nothing is left to do."""
-    for partition in waiting():
-        while drain.drain(partition, full=True):
-            pass
+    drain.exhaust(waiting())
 
 
 @dataclass

@@ -55,6 +55,21 @@ def statuses(scene: Scene) -> dict[str, str]:
     return {row["idempotency_key"]: row["status"] for row in walk(scene.api, "/v1/events", limit=200)}
 
 
+def decided(scene: Scene) -> dict[str, str | None]:
+    """Return when each event was decided, by its key; those of one batch at one instant."""
+    return {row["idempotency_key"]: row["processed_at"] for row in walk(scene.api, "/v1/events", limit=200)}
+
+
+def locks_held() -> int:
+    with db.connection() as c:
+        row = c.execute(
+            "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND classid = %s",
+            (drain.leases.LOCK_CLASS,),
+        ).fetchone()
+        assert row is not None
+        return int(row["n"])
+
+
 def enroll_all(scene: Scene) -> None:
     """Make everybody known."""
     scene.api.post("/v1/events/batch", {"events": [
@@ -177,7 +192,7 @@ def test_two_workers_never_have_one_partition(scene: Scene) -> None:
     sent = scene.send()
     with db.connection() as c:
         c.execute("SELECT pg_advisory_lock(%s, 7)", (drain.leases.LOCK_CLASS,))
-        assert drain.drain(7) is True, "it wants to be rung again"
+        assert drain.drain([7]) == [[7]], "it wants to be rung again"
         assert scene.event(sent["id"])["status"] == "RECEIVED"
         c.execute("SELECT pg_advisory_unlock(%s, 7)", (drain.leases.LOCK_CLASS,))
     work()
@@ -194,12 +209,95 @@ def test_a_partition_is_given_back_once_whether_its_last_batch_is_kept_or_not(
     with db.connection() as c:
         c.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
     with sabotage(servers, condition):
-        assert drain.drain(7) is False
-    with db.connection() as c:
-        held = "SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
-        row = c.execute(held, (drain.leases.LOCK_CLASS,)).fetchone()
-    assert row == {"n": 0}
+        assert drain.drain([7]) == []
+    assert locks_held() == 0
     assert told == [], "giving back what one does not hold is warned of"
+
+
+def test_partitions_in_which_little_waits_share_a_batch(scene: Scene) -> None:
+    scene.rule(PURCHASE, credit("10"))
+    for name in ALL:
+        scene.send(f"first {name}", external_id=name)
+        scene.send(f"second {name}", external_id=name)
+    partitions = waiting()
+    assert len(partitions) > 1
+    assert drain.drain(partitions) == []
+    assert set(statuses(scene).values()) == {"COMPLETED"}
+    assert len(set(decided(scene).values())) == 1
+    assert {scene.available(name) for name in ALL} == {"20.00"}
+    assert locks_held() == 0
+
+
+def test_partitions_in_which_much_waits_part(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "BATCH_EVENTS_MAX", 3)
+    scene.rule(PURCHASE, credit("10"))
+    enroll_all(scene)
+    for number in range(3):
+        for name in ALL:
+            scene.send(f"{number} {name}", external_id=name)
+    partitions = waiting()
+    again = drain.drain(partitions)
+    half = len(partitions) // 2
+    assert again == [partitions[:half], partitions[half:]]
+    assert locks_held() == 0
+    done = [key for key, status in statuses(scene).items() if status == "COMPLETED" and "hello" not in key]
+    assert sorted(done) == sorted(f"0 {name}" for name in ALL[:3]), "the oldest of all came first"
+    while again:
+        again += drain.drain(again.pop())
+    assert {scene.available(name) for name in ALL} == {"30.00"}
+
+
+def test_what_another_worker_holds_is_left_to_it(scene: Scene) -> None:
+    for name in ALL:
+        scene.send(name, external_id=name)
+    held, *others = waiting()
+    with db.connection() as c:
+        c.execute("SELECT pg_advisory_lock(%s, %s)", (drain.leases.LOCK_CLASS, held))
+        assert drain.drain([held, *others]) == [[held]]
+        assert waiting() == [held]
+        assert locks_held() == 1
+        c.execute("SELECT pg_advisory_unlock(%s, %s)", (drain.leases.LOCK_CLASS, held))
+    assert drain.drain([held, *others]) == []
+    assert set(statuses(scene).values()) == {"COMPLETED"}
+
+
+@pytest.mark.parametrize("crashes", [0, 1])
+def test_what_a_dead_worker_held_of_several_partitions_is_done_one_by_one(
+    scene: Scene, crashes: int
+) -> None:
+    scene.rule(PURCHASE, credit("10"))
+    sent = [scene.send(name, external_id=name) for name in ALL]
+    for event in sent:
+        leave_behind(event, alone=False, crashes=crashes)
+    drain.exhaust(waiting())
+    assert set(statuses(scene).values()) == {"COMPLETED"}
+    assert {scene.available(name) for name in ALL} == {"10.00"}
+    with db.connection() as c:
+        row = c.execute("SELECT count(*) AS n FROM partition_leases WHERE worker IS NOT NULL").fetchone()
+    assert row == {"n": 0}
+
+
+def test_an_event_that_fails_among_several_partitions_is_marked_in_its_own(
+    scene: Scene, servers: Servers
+) -> None:
+    scene.rule(PURCHASE, credit("10"))
+    enroll_all(scene)
+    sent = [scene.send(name, external_id=name) for name in ALL]
+    with sabotage(servers, f"NEW.event_seq = {seq_of(sent[2])}"):
+        assert drain.drain(waiting()) == []
+    seen = statuses(scene)
+    assert seen.pop(ALL[2]) == "PENDING"
+    assert set(seen.values()) == {"COMPLETED"}
+    with db.connection() as c:
+        row = c.execute(
+            "SELECT i.attempts, b.partition = i.partition AS own FROM inbox i"
+            " JOIN blocked_owners b ON b.owner_id = i.owner_id"
+        ).fetchall()
+    assert row == [{"attempts": 1, "own": True}]
+    assert locks_held() == 0
+    later(3)
+    work()
+    assert {scene.available(name) for name in ALL} == {"10.00"}
 
 
 def test_rules_that_change_while_events_wait_count_from_then_on(scene: Scene) -> None:

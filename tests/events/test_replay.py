@@ -55,7 +55,7 @@ def at_once() -> None:
     """Drain with four threads, two of which meet in each partition."""
     partitions = waiting()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda each: drain.drain(each, full=True), partitions + partitions[::-1]))
+        list(pool.map(lambda each: drain.drain([each], full=True), partitions + partitions[::-1]))
 
 
 @PROFILES

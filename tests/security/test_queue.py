@@ -45,7 +45,7 @@ def test_messages_are_json_and_carry_numbers_only(redis_client: "Redis[bytes]") 
     (raw,) = redis_client.hvals(f"florin:dramatiq:{queue.QUEUE}.msgs")
     message = json.loads(raw)
     assert message["args"] == []
-    assert message["kwargs"] == {"partition": 3, "full": False}
+    assert message["kwargs"] == {"partitions": [3], "full": False}
 
 
 def test_a_pickle_in_the_queue_is_never_unpickled(tmp_path: Path) -> None:
