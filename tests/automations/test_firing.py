@@ -6,6 +6,8 @@ import pytest
 
 from tests.api.client import error_of
 from tests.automations.conftest import Stage
+from tests.harness import Servers
+from tests.sabotage import sabotage
 from tests.timeline import at
 
 DAILY = {"type": "cron", "cron_expression": "0 9 * * *"}
@@ -142,6 +144,19 @@ def test_five_failures_in_a_row_pause_it(stage: Stage) -> None:
     assert (shown["status"], "guard_condition failed" in shown["last_error"]) == ("paused", True)
     stage.time.until("2126-02-19T09:00")
     assert stage.pings() == {}
+
+
+def test_an_automation_that_cannot_be_fired_holds_up_no_other(stage: Stage, servers: Servers) -> None:
+    broken = stage.automate(scope="program", trigger=DAILY)
+    stage.automate(scope="program", trigger=DAILY, event_name="pong", name="another")
+    with sabotage(servers, "NEW.event_data ->> 'type' = 'ping'", on="INSERT ON events"):
+        stage.time.until("2126-01-15T09:00")
+    assert (stage.times(), stage.times("pong")) == ([], ["2126-01-15T09:00"])
+    shown = stage.shown(broken)
+    assert (shown["status"], "broken on purpose" in shown["last_error"]) == ("active", True)
+    stage.time.until("2126-01-16T09:00")
+    assert stage.times() == ["2126-01-16T09:00"]
+    assert "last_error" not in stage.shown(broken)
 
 
 def test_a_suspended_program_waits_and_catches_up_once(stage: Stage) -> None:

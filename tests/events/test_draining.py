@@ -1,7 +1,5 @@
 """Draining: a failing event is isolated, its owner waits, a dead worker's batch is taken up again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -12,28 +10,9 @@ from app.flows import drain
 from tests.api.client import walk
 from tests.events.scene import PURCHASE, Scene, counter, credit, set_attribute, waiting, work
 from tests.harness import Servers
+from tests.sabotage import sabotage
 
 ALL = [f"person-{number}" for number in range(8)]
-
-
-@contextmanager
-def sabotage(
-    servers: Servers, condition: str, deed: str = "RAISE EXCEPTION 'broken on purpose'"
-) -> Iterator[None]:
-    """Let PostgreSQL do something bad when a decision that meets the condition is written."""
-    with psycopg.connect(servers.plan.owner_url(servers.plan.name), autocommit=True) as owner:
-        owner.execute(
-            "CREATE FUNCTION sabotage() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$"
-            f" BEGIN IF {condition} THEN {deed}; END IF; RETURN NEW; END $$"
-        )
-        owner.execute(
-            "CREATE TRIGGER sabotage BEFORE INSERT ON decisions FOR EACH ROW EXECUTE FUNCTION sabotage()"
-        )
-        try:
-            yield
-        finally:
-            owner.execute("DROP TRIGGER sabotage ON decisions")
-            owner.execute("DROP FUNCTION sabotage")
 
 
 def seq_of(event: dict[str, Any]) -> int:

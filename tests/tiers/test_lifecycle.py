@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.harness import Servers
+from tests.sabotage import sabotage
 from tests.tiers.conftest import Club
 
 YEARLY = {
@@ -117,6 +119,18 @@ def test_a_member_at_the_base_starts_each_year_at_zero(club: Club) -> None:
     assert club.counter("ann") == "0"
     club.buy("ann", 60)
     assert club.level("ann") is None
+
+
+def test_one_who_cannot_be_reviewed_holds_up_nobody_else(club: Club, servers: Servers) -> None:
+    club.tier(with_policy("DROP_TO_QUALIFYING"))
+    for name in ("ann", "bob", "cyd"):
+        club.buy(name, 500)
+    with sabotage(servers, f"NEW.owner_id = '{club.id_of('bob')}'", on="INSERT ON tier_states"):
+        club.time.go("2128-01-01T00:00:01")
+        club.time.work()
+        assert [club.history(name)[-1][1] for name in ("ann", "bob", "cyd")] == [None, "gold", None]
+    club.time.work()
+    assert club.history("bob") == club.history("ann")
 
 
 def test_an_event_of_the_new_year_does_not_count_for_the_old_one(club: Club) -> None:

@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import psycopg
 import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from app.domain.webhooks import RETRY_SECONDS
+from app.flows import deliver_webhooks
 from app.flows.deliver_webhooks import Pump
 from tests.api.client import Caller, error_of
+from tests.waiting import wait_until
 from tests.webhooks.receiver import accept, receiver, status
 from tests.webhooks.stage import deliveries, detail, endpoint, later, tell, verified, work
 
@@ -37,6 +40,27 @@ def test_a_message_arrives_signed_once_and_is_marked_delivered(api: Caller, pump
     assert (row["webhook_event_id"], row["last_response_status"]) == (message, 200)
     assert "next_attempt_at" not in row
     assert detail(api, row)["last_response_body"] == "thanks"
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError("away"), RuntimeError("a fault of ours")])
+def test_after_a_turn_that_broke_comes_another(
+    api: Caller, pump: Pump, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    errors, fan_out = [error], deliver_webhooks.fan_out
+
+    def broken_once() -> bool:
+        if errors:
+            raise errors.pop()
+        return fan_out()
+
+    monkeypatch.setattr(deliver_webhooks, "fan_out", broken_once)
+    with receiver() as there:
+        endpoint(api, there.url)
+        (message,) = tell(api)
+        pump.wake()
+        wait_until(lambda: not errors, "the turn that breaks", 5)
+        work(pump)
+        assert [one.headers["webhook-id"] for one in there.received] == [message]
 
 
 def test_only_endpoints_that_subscribe_get_a_type(api: Caller, pump: Pump) -> None:
