@@ -116,10 +116,13 @@ def batch(
         tried = [d.event.owner_id for d in decisions if d.event.attempts]
         if tried:
             inbox.unblock(c, tried)
-        if not left:
-            leases.clear(c, [mark.partition for mark in marks])
-            if leave:
-                pipeline.after_commit = leases.releasing(leave)
+        # What leaves is marked anew in a moment, by itself.
+        leaving = {event.partition for event in left}
+        done = [mark.partition for mark in marks if mark.partition not in leaving]
+        if done:
+            leases.clear(c, done)
+        if leave and not left:
+            pipeline.after_commit = leases.releasing(leave)
     rule_counts.note(decisions)
     return left
 

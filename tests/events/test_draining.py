@@ -49,6 +49,14 @@ def locks_held() -> int:
         return int(row["n"])
 
 
+def marks() -> int:
+    """Return in how many partitions a worker has something in hand, or had when it died."""
+    with db.connection() as c:
+        row = c.execute("SELECT count(*) AS n FROM partition_leases WHERE worker IS NOT NULL").fetchone()
+        assert row is not None
+        return int(row["n"])
+
+
 def enroll_all(scene: Scene) -> None:
     """Make everybody known."""
     scene.api.post("/v1/events/batch", {"events": [
@@ -124,9 +132,7 @@ def test_a_lost_connection_is_no_attempt(scene: Scene, servers: Servers) -> None
     work()
     shown = scene.event(sent["id"])
     assert shown["status"] == "COMPLETED"
-    with db.connection() as c:
-        row = c.execute("SELECT count(*) AS n FROM partition_leases WHERE worker IS NOT NULL").fetchone()
-    assert row == {"n": 0}
+    assert marks() == 0
     assert scene.available() == "10.00"
 
 
@@ -251,9 +257,22 @@ def test_what_a_dead_worker_held_of_several_partitions_is_done_one_by_one(
     drain.exhaust(waiting())
     assert set(statuses(scene).values()) == {"COMPLETED"}
     assert {scene.available(name) for name in ALL} == {"10.00"}
-    with db.connection() as c:
-        row = c.execute("SELECT count(*) AS n FROM partition_leases WHERE worker IS NOT NULL").fetchone()
-    assert row == {"n": 0}
+    assert marks() == 0
+
+
+def test_no_mark_is_left_in_the_partitions_of_a_batch_of_which_some_needed_more(scene: Scene) -> None:
+    friend = {"type": "PARTICIPANT", "external_id": "event.friend"}
+    scene.rule("has(event.friend)", credit("1", target=friend))
+    enroll_all(scene)
+    for name in ALL:
+        scene.send(name, {"type": "purchase", **({"friend": "person-0"} if name == ALL[3] else {})},
+                   external_id=name)
+    assert len(waiting()) > 1
+    assert drain.drain(waiting()) == []
+    assert set(statuses(scene).values()) == {"COMPLETED"}
+    assert scene.available(ALL[0]) == "1.00"
+    assert marks() == 0
+    assert locks_held() == 0
 
 
 def test_an_event_that_fails_among_several_partitions_is_marked_in_its_own(
