@@ -5,10 +5,15 @@
                       + entries of earlier hours that are not      (live: sealed after the mark, or unsealed)
                         rolled up yet
 
-The hour of T is taken whole as well if nothing that is rolled up of it is later than T: so a report of this
-moment never reads the hour that it falls into, however busy it is; nor does one of some seconds ago, for
-what is young is not rolled up yet (app/flows/report_rollups). Every entry is in exactly one of the three, as
-long as one snapshot serves all; so the answer is the same whether anything was rolled up or not.
+or, where less lies between T and what is rolled up of its hour than between the hour's beginning and T,
+
+                        whole months, days and hours, that of T included
+                      - the hour of T, behind T                    (live)
+                      + entries up to the end of that hour that are not rolled up yet
+
+So a report of this moment never reads the hour that it falls into, however busy it is, and one of some
+minutes ago reads those minutes. Each sum counts every entry up to T once and no other, as long as one
+snapshot serves all of it; so the answer is the same whether anything was rolled up or not.
 Rolling up is app/book/report_rollups.
 """
 
@@ -21,7 +26,7 @@ from app.book import report_marks
 from app.db import Connection
 from app.domain.ids import highest_id, lowest_id
 from app.domain.names import Bucket, EntryType, OwnerType
-from app.domain.reports import Cell
+from app.domain.reports import Cell, ends_nearer
 
 HOUR = timedelta(hours=1)
 NO_PROGRAM = UUID(int=0)  # Stands for an entry without a program in the keys of the roll-ups.
@@ -64,7 +69,8 @@ POSTED: LiteralString = """
 
 _CELLS: LiteralString = f"""
 WITH rolled AS (
-    SELECT {_KEYS}, sum(amount) AS amount, sum(entries) AS entries, max(last_at) AS last_at
+    SELECT {_KEYS}, sum(amount) AS amount, sum(entries) AS entries,
+        max(last_at) FILTER (WHERE last_at <= %(instant)s) AS last_at
     FROM (
         SELECT * FROM report_cells x WHERE x.organization_id = %(organization_id)s
             AND x.grain = 'MONTH' AND x.period < %(month)s
@@ -73,30 +79,34 @@ WITH rolled AS (
             AND x.grain = 'DAY' AND x.period >= %(month)s AND x.period < %(day)s
         UNION ALL
         SELECT * FROM report_cells x WHERE x.organization_id = %(organization_id)s
-            AND x.grain = 'HOUR' AND x.period >= %(day)s AND x.period < %(bound)s
+            AND x.grain = 'HOUR' AND x.period >= %(day)s AND x.period < %(below)s
     ) c
     WHERE (%(program_id)s::uuid IS NULL OR c.program_id = %(program_id)s)
         AND (%(asset_id)s::uuid IS NULL OR c.asset_id = %(asset_id)s)
     GROUP BY {_KEYS}
 ), rest AS MATERIALIZED (
-    SELECT e.* FROM journal_entries e
-    WHERE {_MINE} AND e.id >= %(live_id)s AND e.id <= %(last_id)s
+    SELECT %(sign)s::integer AS sign, e.* FROM journal_entries e
+    WHERE {_MINE} AND e.id >= %(from_id)s AND e.id < %(to_id)s
     UNION ALL
-    {SEALED} AND {_MINE} AND e.id < %(live_id)s
-    UNION ALL
-    SELECT e.* FROM journal_entries e WHERE {_MINE} AND e.id < %(live_id)s AND {UNSEALED}
+    SELECT 1 AS sign, t.* FROM (
+        {SEALED} AND {_MINE} AND e.id < %(below_id)s
+        UNION ALL
+        SELECT e.* FROM journal_entries e WHERE {_MINE} AND e.id < %(below_id)s AND {UNSEALED}
+    ) t
 ), live AS (
     SELECT e.asset_id, COALESCE(e.program_id, %(no_program)s) AS program_id, e.action_type, a.owner_type,
-        p.bucket, {RISING} AS rising, p.amount, p.line, e.created_at
+        p.bucket, {RISING} AS rising, e.sign * p.amount AS amount, e.sign, p.line, e.created_at
     FROM rest e {POSTED}
 )
 SELECT {_KEYS}, sum(amount) AS amount, sum(entries)::bigint AS entries, max(last_at) AS last_at
 FROM (
     SELECT * FROM rolled
     UNION ALL
-    SELECT {_KEYS}, sum(amount), count(*) FILTER (WHERE line = 1), max(created_at) FROM live GROUP BY {_KEYS}
+    SELECT {_KEYS}, sum(amount), COALESCE(sum(sign) FILTER (WHERE line = 1), 0),
+        max(created_at) FILTER (WHERE created_at <= %(instant)s)
+    FROM live GROUP BY {_KEYS}
 ) x
-GROUP BY {_KEYS}
+GROUP BY {_KEYS} HAVING sum(amount) <> 0 OR sum(entries) <> 0
 """
 
 
@@ -133,14 +143,16 @@ def cells_through(c: Connection, scope: Scope, instant: datetime) -> list[Cell]:
     hour = instant.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
     last: Any = c.execute(_LAST, {"organization_id": scope.organization_id, "hour": hour}).fetchone()
-    whole = last["last_at"] is not None and last["last_at"] <= instant
-    last_id = highest_id(instant)
+    whole = ends_nearer(instant, hour, last["last_at"])
+    below = hour + HOUR if whole else hour
+    below_id, behind_id = lowest_id(below), UUID(int=highest_id(instant).int + 1)
     rows = c.execute(_CELLS, {
         "organization_id": scope.organization_id, "program_id": scope.program_id,
-        "asset_id": scope.asset_id, "no_program": NO_PROGRAM,
+        "asset_id": scope.asset_id, "no_program": NO_PROGRAM, "instant": instant,
         **report_marks.read(c, scope.organization_id, "sequence_number"),
-        "month": day.replace(day=1), "day": day, "bound": hour + HOUR if whole else hour,
-        "live_id": UUID(int=last_id.int + 1) if whole else lowest_id(hour), "last_id": last_id,
+        "month": day.replace(day=1), "day": day, "below": below, "below_id": below_id,
+        "sign": -1 if whole else 1,
+        "from_id": behind_id if whole else below_id, "to_id": below_id if whole else behind_id,
     }).fetchall()
     return [_cell(row) for row in rows]
 

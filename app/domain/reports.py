@@ -37,6 +37,11 @@ class Line(StrEnum):
     REVERSAL_CLAWBACKS = "reversal_clawbacks"
 
 
+def ends_nearer(instant: datetime, hour: datetime, last: datetime | None) -> bool:
+    """Say whether less of an hour lies behind an instant, up to the `last` summed up, than before it."""
+    return last is not None and last - instant < instant - hour
+
+
 class Unclassified(AssertionError):
     """An entry touches the liability in a way that no line tells of: the report must not be answered."""
 
@@ -60,7 +65,7 @@ class Cell:
     rising: bool
     amount: Decimal
     entries: int
-    last_at: datetime
+    last_at: datetime | None  # None where only a later one is known.
 
     @property
     def subject(self) -> Subject:

@@ -207,7 +207,7 @@ def program_activity(
     for program_id, program in names.programs.items():
         cells = whole.get(program_id, [])
         opening, closing = before.get(program_id, []), within.get(program_id, [])
-        last = max((cell.last_at for cell in cells), default=None)
+        last = max((cell.last_at for cell in cells if cell.last_at is not None), default=None)
         idle = not events.get(program_id) and _entries(opening) == _entries(closing)
         if (idle and (span is not None or program["deleted_at"] is not None)) or (
             since is not None and (last is None or last <= since)

@@ -4,6 +4,7 @@
                        + the hour of T, up to T                     (live)
                        + events of earlier hours beyond the horizon (live)
 
+or the hour of T whole, without what lies behind T, as app/book/reports tells.
 The horizon is a transaction's number: all that was written below it is counted. It moves in app/flows.
 """
 
@@ -12,8 +13,9 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from app.db import Connection
+from app.domain.reports import ends_nearer
 
-HOUR = timedelta(hours=1)
+HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 
 _HORIZON: LiteralString = """
 SELECT h.transaction_id, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS settled
@@ -64,16 +66,15 @@ SELECT program_id, sum(events)::bigint AS count FROM (
     UNION ALL
     SELECT program_id, events FROM report_events
     WHERE organization_id = %(organization_id)s AND grain = 'HOUR' AND period >= %(day)s
-        AND period < %(bound)s
+        AND period < %(below)s
     UNION ALL
-    SELECT v.program_id, 1 FROM events v
-    WHERE v.organization_id = %(organization_id)s AND v.created_at >= %(bound)s
-        AND v.created_at <= %(instant)s
+    SELECT v.program_id, %(sign)s::integer FROM events v
+    WHERE v.organization_id = %(organization_id)s
+        AND v.created_at BETWEEN %(first)s AND %(last)s
     UNION ALL
     SELECT v.program_id, 1 FROM (SELECT * FROM events v WHERE {TAIL.replace("{row}", "v")} OFFSET 0) v
-    WHERE v.organization_id = %(organization_id)s
-        AND v.created_at < %(bound)s AND v.created_at <= %(instant)s
-) x GROUP BY program_id
+    WHERE v.organization_id = %(organization_id)s AND v.created_at < %(below)s
+) x GROUP BY program_id HAVING sum(events) <> 0
 """
 
 _LAST: LiteralString = """
@@ -150,12 +151,15 @@ def through(c: Connection, organization_id: UUID, instant: datetime) -> dict[UUI
     """
     hour = instant.replace(minute=0, second=0, microsecond=0)
     day = hour.replace(hour=0)
-    last: Any = c.execute(_LAST, {"organization_id": organization_id, "hour": hour}).fetchone()
-    # An hour of which nothing counted lies behind the instant is taken whole, however busy it is.
-    whole = last["last_at"] is not None and last["last_at"] <= instant
+    row: Any = c.execute(_LAST, {"organization_id": organization_id, "hour": hour}).fetchone()
+    whole = ends_nearer(instant, hour, row["last_at"])
+    if whole:
+        below, sign, first, last = hour + HOUR, -1, instant + MICROSECOND, hour + HOUR - MICROSECOND
+    else:
+        below, sign, first, last = hour, 1, hour, instant
     rows = c.execute(_THROUGH, {
-        "organization_id": organization_id, "month": day.replace(day=1), "day": day,
-        "bound": hour + HOUR if whole else hour, "instant": instant, "low": horizon(c),
+        "organization_id": organization_id, "month": day.replace(day=1), "day": day, "below": below,
+        "sign": sign, "first": first, "last": last, "low": horizon(c),
     }).fetchall()
     return {row["program_id"]: row["count"] for row in rows}
 
