@@ -26,7 +26,7 @@ HEARTBEAT_TIMEOUT_MILLISECONDS = 15_000  # Messages of a killed worker come back
 MAINTENANCE_CHANCE = 20_000  # Per million commands: one in fifty looks for dead workers.
 SOCKET_TIMEOUT_SECONDS = 2.0
 TOGETHER_MAX = 8  # Partitions that one message names.
-PAUSE_SECONDS = 0.003  # Between two rings of a process.
+PAUSE_SECONDS = 0.008
 
 # Sets bells and tells which of them were silent. A batch of events rings most of them: a command for each
 # costs the client eight times as much, which was a fifth of accepting a batch.
