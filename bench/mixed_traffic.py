@@ -7,6 +7,7 @@ enough that a slow answer holds up nobody; if it has not, the wait counts as the
 import itertools
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -99,24 +100,24 @@ class Traffic:
                 lane.refusals.append(f"{method} {path} answered {status}: {told}")
 
 
-def lanes(work: Workload, shop: Shop, rate: float) -> list[Lane]:
-    """Lanes that together are as much work as so many live events a second."""
+def lanes(work: Workload, shop: Shop, rate: float, turn: str) -> list[Lane]:
+    """Lanes that together are as much work as so many live events a second; no other turn sends the same."""
     money = min(MONEY_MAX, MONEY_SHARE * rate)
     every = BROADCAST_EVENTS * len(shop.people) / (BROADCAST_SHARE * rate)
     every = min(BROADCAST_SECONDS_MAX, max(BROADCAST_SECONDS_MIN, every))
     events = rate - 3 * money - BROADCAST_EVENTS * len(shop.people) / every
     return [
-        Lane("events", max(events, 1.0) / BATCH, _events(work), 202, threads=6),
+        Lane("events", max(events, 1.0) / BATCH, _events(work, turn), 202, threads=6),
         Lane("redeem an amount", money, _amounts(shop), 201, threads=3),
         Lane("redeem a reward", money, _rewards(shop), 201, threads=3),
         Lane("transfer", money, _transfers(shop), 201, threads=3),
         Lane("read a report", 1, _reports(shop), 200),
-        Lane("broadcast", 1 / every, _broadcasts(shop), 201, threads=1),
+        Lane("broadcast", 1 / every, _broadcasts(shop, turn), 201, threads=1),
     ]
 
 
-def _events(work: Workload) -> Iterator[Request]:
-    for seed in itertools.count(1_000):
+def _events(work: Workload, turn: str) -> Iterator[Request]:
+    for seed in itertools.count(zlib.crc32(turn.encode())):
         bodies = list(work.bodies(100 * BATCH, seed))
         for start in range(0, len(bodies), BATCH):
             yield "POST", "/v1/events/batch", {"events": bodies[start : start + BATCH]}
@@ -162,10 +163,10 @@ def _reports(shop: Shop) -> Iterator[Request]:
         yield "GET", f"/v1/reports/rules?{span}", None
 
 
-def _broadcasts(shop: Shop) -> Iterator[Request]:
+def _broadcasts(shop: Shop, turn: str) -> Iterator[Request]:
     for number in itertools.count():
         yield "POST", f"/v1/programs/{shop.program_id}/automations", {
-            "name": f"Gift {number}", "event_name": "gift", "scope": "participants",
+            "name": f"Gift {turn} {number}", "event_name": "gift", "scope": "participants",
             "trigger": {"type": "immediate"},
         }
 

@@ -138,6 +138,17 @@ def memory_kib(pid: int) -> int:
         return 0
 
 
+def processor_seconds() -> tuple[float, float]:
+    """How long the machine's processors have been busy, and how long there has been time, in ticks.
+
+    What others took of them, outside of this machine as well, was no capacity: it counts as busy.
+    """
+    with open("/proc/stat", encoding="utf-8") as file:
+        ticks = [float(field) for field in file.readline().split()[1:9]]
+    idle, waiting = ticks[3:5]
+    return sum(ticks) - idle - waiting, sum(ticks)
+
+
 def machine_load() -> float:
     """How many processes want to run, on average of a minute."""
     return round(os.getloadavg()[0], 1)

@@ -2,10 +2,11 @@
 
 import mmap
 import os
+import time
 from pathlib import Path
 from typing import Any
 
-from bench.mixed_watch import Watch, grew, memory_kib, slope_per_10_minutes
+from bench.mixed_watch import Watch, grew, memory_kib, processor_seconds, slope_per_10_minutes
 
 MINUTE: list[tuple[float, int]] = [(10.0 * n, 80_000) for n in range(180)]
 
@@ -22,6 +23,15 @@ def test_memory_that_grows_by_two_percent_in_ten_minutes_is_told() -> None:
     assert len(told) == 1
     assert told[0].startswith("memory of worker 1 grows by 1.9%")
     assert list(watch(memory={"worker 1": MINUTE}).problems(30)) == []
+
+
+def test_processors_are_busy_while_somebody_works() -> None:
+    before, begun = processor_seconds(), time.process_time()
+    while time.process_time() - begun < 0.3:
+        sum(range(1_000))
+    busy, whole = (after - at for after, at in zip(processor_seconds(), before, strict=True))
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert 0.2 * ticks <= busy <= whole
 
 
 def test_the_memory_of_a_process_is_its_own_not_that_of_files(tmp_path: Path) -> None:
